@@ -1,0 +1,78 @@
+"""Settings from the environment: one frozen table, read once per process and journal."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from headrace.errors import InvalidArgumentError
+
+DEFAULT_TRACKING_URI = "headrace://127.0.0.1:7070"
+
+
+def _state_folder() -> Path:
+    return (
+        Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "headrace" / "journals"
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise ValueError(text)
+    return value
+
+
+def _setting(variable: str, parse: Callable[[str], Any], expected: str, **default: Any) -> Any:
+    return field(metadata={"variable": variable, "parse": parse, "expected": expected}, **default)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Durations are seconds."""
+
+    tracking_uri: str = _setting(
+        "HEADRACE_TRACKING_URI", str, "headrace://HOST:PORT or a folder", default=DEFAULT_TRACKING_URI
+    )
+    experiment_name: str = _setting("HEADRACE_EXPERIMENT_NAME", str, "a name", default="")
+    run_id: str = _setting("HEADRACE_RUN_ID", str, "32 hex digits", default="")
+    """The run that :func:`headrace.start_run` joins."""
+    attempt: str = _setting("HEADRACE_ATTEMPT", str, "a token that all ranks of one launch share", default="")
+    journal_dir: Path = _setting(
+        "HEADRACE_JOURNAL_DIR", Path, "a local folder", default_factory=_state_folder
+    )
+    journal_keep: float = _setting("HEADRACE_JOURNAL_KEEP", _seconds, "seconds, 0 or more", default=600.0)
+    """How long committed journal files are kept: they can refill a catalog that went back in time."""
+    journal_max: float = _setting(
+        "HEADRACE_JOURNAL_MAX", _fraction, "a fraction, above 0 up to 1", default=0.1
+    )
+    """The part of the file system that the journals of a folder may take together."""
+    start_timeout: float = _setting("HEADRACE_START_TIMEOUT", _seconds, "seconds, 0 or more", default=5.0)
+    """How long starting a run waits for the daemon before it goes on with the journal alone."""
+    read_timeout: float = _setting("HEADRACE_READ_TIMEOUT", _seconds, "seconds, 0 or more", default=30.0)
+    """How long a read waits for the process's own pending operations, and then for its answer."""
+    exit_timeout: float = _setting("HEADRACE_EXIT_TIMEOUT", _seconds, "seconds, 0 or more", default=20.0)
+    """How long the end of a run or process waits until all that was logged is durable."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """The settings of ``environment`` (``os.environ``); :class:`InvalidArgumentError` names a bad one."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            variable = item.metadata["variable"]
+            if text := environment.get(variable):
+                try:
+                    values[item.name] = item.metadata["parse"](text)
+                except ValueError:
+                    expected = item.metadata["expected"]
+                    raise InvalidArgumentError(variable, f"is {text!r}; expected {expected}") from None
+        return cls(**values)

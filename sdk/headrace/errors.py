@@ -1,0 +1,77 @@
+"""What can go wrong, as a caller sees it.
+
+::
+
+    HeadraceError
+    ├── InvalidArgumentError    (ValueError)       a bad argument, raised by the call itself
+    ├── RejectedError                              the server refused an operation; raised by its wait()
+    ├── OperationTimeoutError   (TimeoutError)     not yet durable; the operation goes on all the same
+    ├── NotFoundError           (LookupError)      no such experiment, run or key
+    ├── AlreadyExistsError                         the name is taken
+    ├── UnavailableError        (ConnectionError)  no daemon answers; what was logged stays in the journal
+    └── JournalError            (OSError)          the local journal cannot be written or shipped
+
+Every class has an ``error_code`` in MLflow's vocabulary. Errors carry their facts as attributes.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from headrace.operation import RunOperation
+
+
+class HeadraceError(Exception):
+    """Base of all errors that Headrace raises."""
+
+    error_code: ClassVar[str] = "INTERNAL_ERROR"
+
+
+class InvalidArgumentError(HeadraceError, ValueError):
+    """An argument that breaks a rule. The message names the argument, the bound and the remedy."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument} {problem}")
+        self.argument = argument
+        self.problem = problem
+
+
+class RejectedError(HeadraceError):
+    """The server refused an operation; nothing else that was logged is affected."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, code: str, message: str, operation: "RunOperation | None" = None) -> None:
+        super().__init__(f"{code}: {message}" + (f" ({operation!r})" if operation else ""))
+        self.code = code
+        self.message = message
+        self.operation = operation
+
+
+class OperationTimeoutError(HeadraceError, TimeoutError):
+    """The operation was not durable in time. It is in the journal and will be delivered."""
+
+    error_code = "DEADLINE_EXCEEDED"
+
+
+class NotFoundError(HeadraceError, LookupError):
+    """There is no such experiment, run or key."""
+
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class AlreadyExistsError(HeadraceError):
+    """The name or the id is taken."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class UnavailableError(HeadraceError, ConnectionError):
+    """No daemon answers at the tracking URI. What was logged stays in the journal and is delivered later."""
+
+    error_code = "TEMPORARILY_UNAVAILABLE"
+
+
+class JournalError(HeadraceError, OSError):
+    """The local journal cannot be written, read or shipped."""

@@ -1,0 +1,59 @@
+"""A file of cells: allocated whole before its first cell, so that a full disk is an error and no SIGBUS."""
+
+import mmap
+import os
+import sys
+from pathlib import Path
+
+from headrace.errors import JournalError
+from headrace.journal import layout
+from headrace_proto.wire import CELL_SIZE
+
+if sys.byteorder != "little":
+    raise JournalError("the journal's format is little-endian, and this processor is not")
+
+
+class CellFile:
+    """Cells ``[first, end)`` of a journal as writable memory: as bytes, int64 words and doubles."""
+
+    __slots__ = ("_map", "doubles", "end", "first", "path", "view", "words")
+
+    def __init__(self, path: Path, first: int, size: int) -> None:
+        """Allocates and maps ``size`` bytes at ``path``; ``OSError`` when the disk has no room."""
+        self.path = path
+        self.first = first
+        self.end = first + size // CELL_SIZE
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            self._map = mmap.mmap(descriptor, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        self.view = memoryview(self._map)
+        self.words = self.view.cast("q")
+        self.doubles = self.view.cast("d")
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return (self.end - self.first) * CELL_SIZE
+
+    def rename(self, path: Path) -> None:
+        """Gives the file its final name."""
+        self.path.rename(path)
+        self.path = path
+
+    def release(self) -> None:
+        """Unmaps the file, which stays on disk."""
+        self.doubles.release()
+        self.words.release()
+        self.view.release()
+        self._map.close()
+
+
+def following_size(size: int) -> int:
+    """The size of the file after one of ``size`` bytes: doubled up to the largest."""
+    return min(size * 2, layout.LARGEST_FILE)

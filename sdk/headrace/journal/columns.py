@@ -1,0 +1,131 @@
+"""Turning what a user passes into columns of 8-byte numbers, and saying what was wrong when it can't be."""
+
+import struct
+import sys
+from array import array
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from headrace.errors import InvalidArgumentError
+from headrace.journal.cells import CellFile
+from headrace_proto.wire import CELL_SIZE
+
+WORDS = CELL_SIZE // 8
+STEP, TIMESTAMP, VALUE = 1, 2, 3
+"""Places of a metric cell's 8-byte words; word 0 is its head."""
+
+Code = Literal["d", "q"]
+
+_EXPECTED = {
+    "d": "a sequence or one-dimensional array of numbers",
+    "q": "a sequence or array of 64-bit integers",
+}
+_DTYPE = {"d": "<f8", "q": "<i8"}
+
+
+def column(name: str, data: Any, code: Code) -> memoryview:
+    """``data`` as a one-dimensional memoryview of float64 (``"d"``) or int64 (``"q"``), copied only if need be.
+
+    Takes buffers (NumPy, ``array``), tensors, data frame columns and sequences. :class:`InvalidArgumentError`
+    names ``name``.
+    """
+    if hasattr(data, "detach"):  # a tensor, perhaps on an accelerator
+        data = data.detach().cpu().numpy()
+    if hasattr(data, "to_numpy"):  # a data frame's column
+        data = data.to_numpy()
+    if hasattr(data, "dtype"):
+        data = _converted(name, data, code)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        view = memoryview(_from_items(name, data, code))
+    if view.ndim != 1:
+        raise InvalidArgumentError(name, f"has {view.ndim} dimensions; expected {_EXPECTED[code]}")
+    if view.format == "l" and code == "q" and view.itemsize == 8:
+        view = view.cast("B").cast("q")
+    if view.format != code:
+        view = memoryview(_from_items(name, data, code))
+    return view
+
+
+def _converted(name: str, data: Any, code: Code) -> Any:
+    kinds = "fiub" if code == "d" else "iu"
+    if data.dtype.kind not in kinds:
+        raise InvalidArgumentError(name, f"is an array of {data.dtype}; expected {_EXPECTED[code]}")
+    if code == "q" and data.dtype == "uint64" and data.size and int(data.max()) >= 1 << 63:
+        raise InvalidArgumentError(name, f"holds {data.max()}, above the bound of 2**63 - 1")
+    return (
+        data.astype(_DTYPE[code], order="C", copy=False)
+        if data.flags["C_CONTIGUOUS"]
+        else data.astype(_DTYPE[code])
+    )
+
+
+def _from_items(name: str, data: Any, code: Code) -> "array[Any]":
+    if isinstance(data, str | bytes):
+        raise InvalidArgumentError(name, f"is a {type(data).__name__}; expected {_EXPECTED[code]}")
+    try:
+        return array(code, data)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgumentError(name, f"cannot be read ({error}); expected {_EXPECTED[code]}") from None
+
+
+def ramp(count: int) -> memoryview:
+    """0 to ``count`` - 1 as int64."""
+    numpy = sys.modules.get("numpy")
+    numbers = array("q", range(count)) if numpy is None else numpy.arange(count, dtype="<i8")
+    return column("steps", numbers, "q")
+
+
+def fill(
+    file: CellFile,
+    tail: int,
+    count: int,
+    words: tuple[int, memoryview, memoryview | int],
+    doubles: memoryview,
+) -> None:
+    """Writes ``count`` metric cells from ``tail`` on, column by column.
+
+    ``words`` are the cells' head, steps and timestamps, where one int stands for a column of equal ones.
+    Five times as fast where the training has NumPy loaded: its strided copies beat those of memoryview.
+    """
+    first, stop = (tail - file.first) * WORDS, (tail - file.first + count) * WORDS
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        for place, word in enumerate(words):
+            column_ = array("q", (word,)) * count if isinstance(word, int) else word
+            file.words[first + place : stop : WORDS] = memoryview(column_)
+        file.doubles[first + VALUE : stop : WORDS] = doubles
+        return
+    cells = numpy.frombuffer(file.view, dtype="<i8")
+    for place, word in enumerate(words):
+        cells[first + place : stop : WORDS] = word
+    numpy.frombuffer(file.view, dtype="<f8")[first + VALUE : stop : WORDS] = doubles
+
+
+def explain(value: object, step: object, timestamp: object) -> InvalidArgumentError:
+    """Which of a point's numbers a cell cannot hold."""
+    for name, number in (("step", step), ("timestamp", timestamp)):
+        if number is None:
+            continue
+        if not isinstance(number, int):
+            return InvalidArgumentError(
+                name, f"is {number!r}, a {type(number).__name__}; expected an integer"
+            )
+        try:
+            struct.pack("<q", number)
+        except struct.error:
+            return InvalidArgumentError(name, f"is {number}; the bounds are -2**63 and 2**63 - 1")
+    return InvalidArgumentError("value", f"is {value!r}, a {type(value).__name__}; expected a number")
+
+
+def explain_values(metrics: Mapping[str, Any]) -> InvalidArgumentError:
+    """Which of the metrics is no number."""
+    for key, value in metrics.items():
+        try:
+            array("d", (value,))
+        except TypeError:
+            return InvalidArgumentError(
+                f"metric {key!r}", f"is {value!r}, a {type(value).__name__}; expected a number"
+            )
+    return InvalidArgumentError("metrics", "holds something that is no number")

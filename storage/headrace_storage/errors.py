@@ -1,0 +1,109 @@
+"""What the engine refuses, and what it could not do.
+
+::
+
+    StorageError
+    ├── NotFoundError           no such experiment or run
+    ├── AlreadyExistsError      the name or id is taken
+    ├── InvalidArgumentError    a value that breaks a rule; names the argument, the bound, the remedy
+    ├── WriterRefusedError      an Open that may not have the writer
+    ├── WritersMovedError       a commit's writers were fenced or advanced by someone else
+    ├── IncarnationDeadError    this daemon was declared dead: it may not commit any more
+    ├── SegmentMissingError     a file of the plan is gone (compacted meanwhile): plan again
+    ├── SegmentCorruptError     a file whose checksum or size is wrong
+    ├── ForeignStoreError       the catalog belongs to another object store
+    └── CatalogUnavailableError the database cannot be reached or cannot work now: try again
+"""
+
+from collections.abc import Collection
+
+
+class StorageError(Exception):
+    """Base of everything on this page."""
+
+
+class NotFoundError(StorageError):
+    """There is no such thing."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class AlreadyExistsError(StorageError):
+    """The name is taken."""
+
+    def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        super().__init__(f"{kind} {name!r} already exists{hint and f'; {hint}'}")
+        self.kind = kind
+        self.name = name
+
+
+class InvalidArgumentError(StorageError):
+    """A value that breaks a rule."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument} {problem}")
+        self.argument = argument
+        self.problem = problem
+
+
+class WriterRefusedError(StorageError):
+    """An Open with an open_number that is not above the last one of the same shipper."""
+
+    def __init__(self, writer_id: str, open_number: int, last: int) -> None:
+        super().__init__(f"writer {writer_id}: open number {open_number} is not above {last}")
+        self.writer_id = writer_id
+        self.open_number = open_number
+        self.last = last
+
+
+class WritersMovedError(StorageError):
+    """Nothing of the group was committed, because of these writers.
+
+    ``fenced`` have a newer epoch; ``elsewhere`` stand at another sequence than the group expected.
+    """
+
+    def __init__(self, fenced: Collection[str], elsewhere: Collection[str]) -> None:
+        super().__init__(f"writers fenced: {sorted(fenced)}, at another sequence: {sorted(elsewhere)}")
+        self.fenced = frozenset(fenced)
+        self.elsewhere = frozenset(elsewhere)
+
+
+class IncarnationDeadError(StorageError):
+    """The collector declared this daemon dead. It must stop committing and start anew."""
+
+    def __init__(self, incarnation: int) -> None:
+        super().__init__(f"incarnation {incarnation} was declared dead")
+        self.incarnation = incarnation
+
+
+class SegmentMissingError(StorageError):
+    """A segment's object is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"segment {path} is missing")
+        self.path = path
+
+
+class SegmentCorruptError(StorageError):
+    """A segment's bytes are not those that were written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"segment {path} is corrupt: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ForeignStoreError(StorageError):
+    """The catalog remembers another object store."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"the catalog belongs to the object store {expected}, not to {found}")
+        self.expected = expected
+        self.found = found
+
+
+class CatalogUnavailableError(StorageError):
+    """The database cannot be reached, or refuses for a reason that passes. The outcome may be unknown."""
