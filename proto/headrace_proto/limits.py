@@ -20,6 +20,10 @@ MAX_TOKEN_LENGTH: Final = 250
 MAX_RUN_TAGS: Final = 1000
 """Tags that a run can be created with."""
 
+MAX_TIMESTAMP: Final = 253_402_300_799_999
+"""Milliseconds since the Unix epoch: the end of the year 9999, the last that every reader's calendar knows.
+The smallest is 0, as in MLflow."""
+
 
 def key_problem(key: str) -> str | None:
     """Why ``key`` cannot be a metric, param or tag key; ``None`` when it can."""

@@ -31,6 +31,12 @@ def _fraction(text: str) -> float:
     return value
 
 
+def _shipper(text: str) -> str:
+    if text not in ("thread", "agent"):
+        raise ValueError(text)
+    return text
+
+
 def _setting(variable: str, parse: Callable[[str], Any], expected: str, **default: Any) -> Any:
     return field(metadata={"variable": variable, "parse": parse, "expected": expected}, **default)
 
@@ -46,6 +52,8 @@ class Settings:
     run_id: str = _setting("HEADRACE_RUN_ID", str, "32 hex digits", default="")
     """The run that :func:`headrace.start_run` joins."""
     attempt: str = _setting("HEADRACE_ATTEMPT", str, "a token that all ranks of one launch share", default="")
+    shipper: str = _setting("HEADRACE_SHIPPER", _shipper, "thread or agent", default="thread")
+    """Who carries the journals: a thread of the training process, or the node's agent process."""
     journal_dir: Path = _setting(
         "HEADRACE_JOURNAL_DIR", Path, "a local folder", default_factory=_state_folder
     )

@@ -24,7 +24,7 @@ _DTYPE = {"d": "<f8", "q": "<i8"}
 
 
 def column(name: str, data: Any, code: Code) -> memoryview:
-    """``data`` as a one-dimensional memoryview of float64 (``"d"``) or int64 (``"q"``), copied only if need be.
+    """``data`` as a one-dimensional memoryview of float64 (``"d"``) or int64 (``"q"``), copied if need be.
 
     Takes buffers (NumPy, ``array``), tensors, data frame columns and sequences. :class:`InvalidArgumentError`
     names ``name``.

@@ -219,7 +219,7 @@ class RunLog:
             writer = self._writer
             with writer.lock:
                 if writer.inside:
-                    return RunLog(writer.aside(), self.run_id, self.attempt)._operation(write)
+                    return RunLog(writer.aside(), self.run_id, self.attempt)._operation(write)  # noqa: SLF001 - its own class
                 try:
                     writer.inside = True
                     first = writer.tail[TAIL]

@@ -59,7 +59,7 @@ class Writer:
         name: str,
         header: Mapping[str, Any],
         bound: float,
-        successor: Callable[[], "Writer"],
+        successor: "Callable[[Writer], Writer]",
     ) -> None:
         """Creates the journal ``root/name``.
 
@@ -68,7 +68,7 @@ class Writer:
             name: the writer's id, 32 hex digits.
             header: what ``writer.json`` says besides.
             bound: the part of the file system that this journal may take.
-            successor: makes and registers the process's next writer.
+            successor: the writer to use instead of this one (a spare, or a forked child's own).
         """
         self.name = name
         self.folder = root / name
@@ -119,6 +119,10 @@ class Writer:
             if reject_first < end and first < reject_end:
                 return code, message
         return None
+
+    def written(self) -> int:
+        """The first sequence that is not written."""
+        return self.control[layout.TAIL]
 
     def pending(self) -> int:
         """Cells that are written and not yet durable."""
@@ -191,8 +195,8 @@ class Writer:
                 if time.monotonic() - warned >= WARN_SECONDS:
                     warned = time.monotonic()
                     logger.warning(
-                        "logging waits: no room for the journal at %s (%s); free some space, or start a daemon "
-                        "that takes what is there",
+                        "logging waits: no room for the journal at %s (%s); free some space, or start a "
+                        "daemon that takes what is there",
                         self.folder,
                         error.strerror,
                     )
@@ -203,12 +207,12 @@ class Writer:
     def aside(self) -> "Writer":
         """Where a call goes that found ``inside`` set: the spare journal."""
         if self._spare is None:
-            self._spare = self._successor()
+            self._spare = self._successor(self)
         return self._spare
 
     def successor(self) -> "Writer":
         """The journal of this process, for one that was forked from the owner of this."""
-        return self._successor()
+        return self._successor(self)
 
     def abandon(self) -> None:
         """In a forked child: leaves the journal to the parent.

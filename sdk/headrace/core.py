@@ -1,0 +1,340 @@
+"""Core: what the fluent functions and the clients are thin faces of; one per tracking URI and process.
+
+It owns the process's journals for that URI, has them shipped (by a thread, or by the agent), and carries
+the reads. It is aware of forks: a child has writers of its own and uses no gRPC (grpc issue 19158).
+"""
+
+import asyncio
+import atexit
+import contextlib
+import getpass
+import logging
+import multiprocessing.process
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.config import Settings
+from headrace.errors import HeadraceError
+from headrace.journal.folder import boot_folder, boot_id
+from headrace.journal.run_log import RunLog
+from headrace.journal.writer import Writer
+from headrace.operation import RunOperation
+from headrace.shipping import agent
+from headrace.shipping.address import normalize
+from headrace.shipping.carrier import Carrier
+from headrace.shipping.link import Link
+from headrace.shipping.runtime import forget, keep_for_ever, runtime, stop
+from headrace.shipping.shipper import Shipper
+from headrace.shipping.watcher import Watcher
+from headrace_proto.v1.tracking_pb2 import RunChange
+
+logger = logging.getLogger("headrace")
+
+RANK_VARIABLES = ("HEADRACE_RANK", "RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+LEFTOVER_SECONDS = 30.0
+TIDY_SECONDS = 5.0
+ABSENT_PATIENCE = 2.0
+"""Seconds for which a flush hopes for a daemon that does not answer: an absent one is no reason to hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is not durable yet; false when that is nothing."""
+
+    operations: int
+    """Points and changes."""
+    journals: tuple[Path, ...]
+
+    def __bool__(self) -> bool:
+        return self.operations > 0
+
+
+class Core:
+    """See the module. Get one from :func:`core_for`."""
+
+    def __init__(self, uri: str, settings: Settings) -> None:
+        self.uri = uri
+        self.settings = settings
+        self.process_id = uuid.uuid4().hex
+        self._lock = threading.RLock()
+        self._logs: dict[tuple[str, str], RunLog] = {}
+        self._writers: list[Writer] = []
+        self._writer: Writer | None = None
+        self._link: Link | None = None
+        self._shipper: Shipper | None = None
+        self._watcher: Watcher | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._forked = False
+
+    # Logging.
+
+    def run_log(self, run_id: str, attempt: str = "") -> RunLog:
+        """Where the points of a run go. Cheap, and the same one for the same arguments."""
+        log = self._logs.get((run_id, attempt))
+        if log is None:
+            log = self._logs[run_id, attempt] = RunLog(self._current_writer(), run_id, attempt)
+        return log
+
+    def change(self, run_id: str, change: RunChange, attempt: str = "") -> RunOperation:
+        """Journals a change of a run, in order with the points around it."""
+        return self.run_log(run_id, attempt).change(change.SerializeToString())
+
+    def _current_writer(self) -> Writer:
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._new_writer()
+            return self._writer
+
+    def _new_writer(self) -> Writer:
+        """Another journal of this process: its first, a spare, or the first after a fork."""
+        root = boot_folder(self.settings.journal_dir)
+        header = {
+            "uri": self.uri,
+            "boot": boot_id(),
+            "created": time.time_ns() // 1_000_000,
+            "labels": _labels(),
+        }
+        writer = Writer(root, uuid.uuid4().hex, header, self.settings.journal_max, self._successor)
+        self._writers.append(writer)
+        _flush_at_exit()
+        if self._uses_agent:
+            self._agents_watcher(root).add(writer)
+        else:
+            self._thread_shipper().add(writer)
+        return writer
+
+    def _successor(self, after: Writer) -> Writer:
+        """Where calls go instead of ``after``: interrupted ones to a spare, a forked child's to its own."""
+        return self._current_writer() if after.abandoned else self._new_writer()
+
+    # Shipping.
+
+    @property
+    def _uses_agent(self) -> bool:
+        return self._forked or self.settings.shipper == "agent"
+
+    def _thread_shipper(self) -> Shipper:
+        with self._lock:
+            if self._shipper is None:
+                self._shipper = runtime().submit(self._start_shipping()).result()
+            return self._shipper
+
+    async def _start_shipping(self) -> Shipper:
+        keep = self.settings.journal_keep
+        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep)
+        root = boot_folder(self.settings.journal_dir).parent
+        carrier = Carrier(root, keep, lambda uri: shipper if uri == self.uri else None)
+        self._tasks = [
+            asyncio.create_task(shipper.run()),
+            asyncio.create_task(shipper.tidy_every(TIDY_SECONDS)),
+            asyncio.create_task(carrier.run(LEFTOVER_SECONDS)),
+        ]
+        return shipper
+
+    def end_shipping(self) -> None:
+        """Ships no more, and closes the connection."""
+        if self._shipper is not None:
+            runtime().submit(self._end_shipping()).result()
+            self._shipper = None
+
+    async def _end_shipping(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._shipper is not None:
+            self._shipper.let_go()
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
+
+    def _agents_watcher(self, root: Path) -> Watcher:
+        with self._lock:
+            if self._watcher is None:
+                self._watcher = Watcher(lambda: agent.start(root.parent))
+            return self._watcher
+
+    def _the_link(self) -> Link:
+        if self._link is None:
+            self._link = Link(self.uri)
+        return self._link
+
+    # Reads.
+
+    def call(self, method: str, request: Any, timeout: float | None = None) -> Any:
+        """Calls a method of the tracking service and returns its response; raises typed errors."""
+        return self._submit(self._unary(method, request, timeout)).result()
+
+    def call_async(self, method: str, request: Any, timeout: float | None = None) -> Awaitable[Any]:
+        """:meth:`call` for the caller's event loop."""
+        return asyncio.wrap_future(self._submit(self._unary(method, request, timeout)))
+
+    def stream(self, method: str, request: Any, timeout: float | None = None) -> list[Any]:
+        """All messages of a streaming method of the tracking service."""
+        result: list[Any] = self._submit(self._collect(method, request, timeout)).result()
+        return result
+
+    def stream_async(self, method: str, request: Any, timeout: float | None = None) -> Awaitable[list[Any]]:
+        """:meth:`stream` for the caller's event loop."""
+        return asyncio.wrap_future(self._submit(self._collect(method, request, timeout)))
+
+    async def _unary(self, method: str, request: Any, timeout: float | None) -> Any:
+        return await self._the_link().unary(method, request, timeout or self.settings.read_timeout)
+
+    async def _collect(self, method: str, request: Any, timeout: float | None) -> Any:
+        return await self._the_link().collect(method, request, timeout or self.settings.read_timeout)
+
+    def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        if self._forked:
+            coroutine.close()
+            raise HeadraceError(
+                "a forked child logs, but cannot read: gRPC does not survive a fork; start the process with "
+                "the 'spawn' method, or read in the parent"
+            )
+        return runtime().submit(coroutine)
+
+    def reachable(self, timeout: float = 5.0) -> bool:
+        """Whether a daemon answers within ``timeout`` seconds."""
+        from headrace_proto.v1.tracking_pb2 import ListExperimentsRequest  # noqa: PLC0415 - a cheap question
+
+        try:
+            self.call("ListExperiments", ListExperimentsRequest(max_results=1), timeout)
+        except HeadraceError:
+            return False
+        return True
+
+    # Waiting.
+
+    def flush(self, timeout: float) -> Pending:
+        """Waits, up to ``timeout`` seconds, until all that was logged is durable; says what is left."""
+        begun = time.monotonic()
+        for writer, end in self._unsettled():
+            event = threading.Event()
+            writer.when_committed(end, event.set)
+            while not event.wait(min(0.05, timeout)):
+                waited = time.monotonic() - begun
+                absent = self._shipper is not None and self._shipper.unreachable
+                if waited >= timeout or (absent and waited >= ABSENT_PATIENCE):
+                    return self.pending()
+        return self.pending()
+
+    def pending(self) -> Pending:
+        """What is not durable now."""
+        left = [(writer.pending(), writer.folder) for writer in self._writers if writer.pending()]
+        return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left))
+
+    def settle(self, timeout: float | None = None) -> None:
+        """Before a read: waits, bounded, for what this process logged."""
+        self.flush(self.settings.read_timeout if timeout is None else timeout)
+
+    async def settle_async(self, timeout: float | None = None) -> None:
+        """:meth:`settle` for an event loop."""
+        timeout = self.settings.read_timeout if timeout is None else timeout
+        operations = [RunOperation(writer, end, end) for writer, end in self._unsettled()]
+        if operations:
+            with contextlib.suppress(TimeoutError):
+                absent = self._shipper is not None and self._shipper.unreachable
+                await asyncio.wait_for(_all(operations), ABSENT_PATIENCE if absent else timeout)
+
+    def _unsettled(self) -> list[tuple[Writer, int]]:
+        return [(writer, writer.written()) for writer in self._writers if writer.pending()]
+
+    # Fork and end.
+
+    def after_fork(self) -> None:
+        """In the child: nothing of the parent's is used any more."""
+        for writer in self._writers:
+            writer.abandon()
+        self._forked = self._forked or self._link is not None
+        self._lock = threading.RLock()
+        self.process_id = uuid.uuid4().hex
+        keep_for_ever(self._link, self._shipper, self._tasks)
+        self._logs, self._writers, self._writer = {}, [], None
+        self._link = self._shipper = self._watcher = None
+        self._tasks = []
+
+    def close(self, timeout: float) -> None:
+        """Flushes, bounded, and says what is left where."""
+        left = self.flush(timeout)
+        if left:
+            logger.warning(
+                "%d operations are not delivered yet; they are safe in %s, and the next process here "
+                "that logs to %s delivers them, or: headrace sync %s",
+                left.operations,
+                ", ".join(map(str, left.journals)),
+                self.uri,
+                left.journals[0].parent.parent,
+            )
+        writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
+        for writer in writers:
+            writer.close()
+
+
+async def _all(operations: list[RunOperation]) -> None:
+    for operation in operations:
+        await operation
+
+
+def _labels() -> dict[str, str]:
+    labels = {"host": socket.gethostname(), "pid": str(os.getpid())}
+    with contextlib.suppress(KeyError, OSError):
+        labels["user"] = getpass.getuser()
+    for variable in RANK_VARIABLES:
+        if os.environ.get(variable):
+            labels["rank"] = os.environ[variable]
+            break
+    return labels
+
+
+_cores: dict[str, Core] = {}
+_cores_lock = threading.Lock()
+_exit_pid = 0
+
+
+def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
+    """The process's core for a tracking URI, by default the one of the environment."""
+    settings = settings or Settings.from_environment()
+    uri = normalize(uri or settings.tracking_uri)
+    with _cores_lock:
+        core = _cores.get(uri)
+        if core is None:
+            core = _cores[uri] = Core(uri, settings)
+        return core
+
+
+def _flush_at_exit() -> None:
+    """Has this process flush when it ends; ``multiprocessing``'s children do not run ``atexit``."""
+    global _exit_pid  # noqa: PLW0603
+    if _exit_pid == os.getpid():
+        return
+    _exit_pid = os.getpid()
+    if multiprocessing.process.parent_process() is None:
+        atexit.register(_close_all)
+    else:
+        from multiprocessing import util  # noqa: PLC0415 - only in its children
+
+        util.Finalize(None, _close_all, exitpriority=100)
+
+
+def _close_all() -> None:
+    for core in list(_cores.values()):
+        core.close(core.settings.exit_timeout)
+        core.end_shipping()
+    stop()
+
+
+def _after_fork() -> None:
+    global _cores_lock  # noqa: PLW0603
+    _cores_lock = threading.Lock()
+    for core in _cores.values():
+        core.after_fork()
+    forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,113 @@
+"""The agent: ships all journals of a folder, for every process of the node.
+
+``python -m headrace.shipping.agent FOLDER [--exit-idle SECONDS]``. One per folder: a second one exits at
+once. Forked children and processes with ``HEADRACE_SHIPPER=agent`` start it when none runs; they hold no
+connection and run no gRPC themselves.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from headrace.journal.folder import try_lock
+from headrace.shipping.carrier import Carrier
+from headrace.shipping.link import Link
+from headrace.shipping.shipper import Shipper
+
+SCAN_SECONDS = 0.2
+LOCK = "agent.lock"
+
+
+class Fleet:
+    """A shipper for each tracking URI. Made and used in one loop."""
+
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+        self._shipper_id = uuid.uuid4().bytes
+        self._shippers: dict[str, tuple[Shipper, Link, asyncio.Task[None]]] = {}
+
+    def shipper_for(self, uri: str) -> Shipper:
+        """The shipper of a tracking URI, started at first use."""
+        if uri not in self._shippers:
+            link = Link(uri)
+            shipper = Shipper(link, self._shipper_id, self._keep)
+            self._shippers[uri] = shipper, link, asyncio.create_task(shipper.run())
+        return self._shippers[uri][0]
+
+    @property
+    def shippers(self) -> list[Shipper]:
+        """All of them."""
+        return [shipper for shipper, *_ in self._shippers.values()]
+
+    async def stop(self) -> None:
+        """Ends them; what is not delivered stays in its journal."""
+        for shipper, link, task in self._shippers.values():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            shipper.let_go()
+            await link.close()
+
+
+async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
+    """Ships the journals below ``root`` until SIGTERM or SIGINT, or ``exit_idle`` seconds without any."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    fleet = Fleet(keep)
+    carrier = Carrier(root, keep, fleet.shipper_for, living=True)
+    idle = 0.0
+    while not stop.is_set() and (exit_idle is None or idle < exit_idle):
+        carrier.scan()
+        for shipper in fleet.shippers:
+            shipper.tidy()
+        idle = 0.0 if any(shipper.lanes for shipper in fleet.shippers) else idle + SCAN_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), SCAN_SECONDS)
+    await fleet.stop()
+
+
+def start(root: Path, exit_idle: float = 10.0) -> None:
+    """Starts the folder's agent, unless one runs. Safe in a forked child: it only execs."""
+    lock = try_lock(root / LOCK)
+    if lock is None:
+        return
+    os.close(lock)
+    command = [sys.executable, "-m", "headrace.shipping.agent", str(root), "--exit-idle", str(exit_idle)]
+    with (root / "agent.log").open("ab") as log:
+        subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="headrace agent", description="Ship all journals of a folder.")
+    parser.add_argument("folder", type=Path, help="the folder of journals (HEADRACE_JOURNAL_DIR)")
+    parser.add_argument(
+        "--exit-idle", type=float, metavar="SECONDS", help="exit when nothing was to do for so long"
+    )
+    parser.add_argument(
+        "--keep", type=float, default=600.0, metavar="SECONDS", help="keep delivered journals so long"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    lock = try_lock(options.folder / LOCK)
+    if lock is None:
+        return 0  # another agent has the folder
+    try:
+        asyncio.run(run_agent(options.folder, options.keep, options.exit_idle))
+    finally:
+        os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Link: the connection to the daemon of one tracking URI, shared by the stream and the reads."""
+
+import asyncio
+from typing import Any
+
+from headrace.errors import UnavailableError
+from headrace.shipping.address import resolve
+from headrace.shipping.transport import Connection
+
+
+class Link:
+    """Connects at first use, and anew after a failure (a folder's daemon may come back elsewhere)."""
+
+    def __init__(self, uri: str) -> None:
+        """``uri``: a normalized tracking URI. Made and used in the one loop."""
+        self.uri = uri
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def connection(self) -> Connection:
+        """The connection. :class:`UnavailableError` when there is no address to connect to."""
+        async with self._lock:
+            if self._connection is None:
+                self._connection = Connection(await resolve(self.uri))
+            return self._connection
+
+    async def failed(self, connection: Connection) -> None:
+        """It does not work: a folder's daemon is looked up again, a channel to a host mends itself."""
+        if self._connection is connection and not self.uri.startswith("headrace://"):
+            self._connection = None
+            await connection.close()
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def unary(self, method: str, request: Any, timeout: float | None) -> Any:
+        """Calls a method of the tracking service."""
+        return await self._call("unary", method, request, timeout)
+
+    async def collect(self, method: str, request: Any, timeout: float | None) -> list[Any]:
+        """All messages of a streaming method of the tracking service."""
+        result = await self._call("collect", method, request, timeout)
+        assert isinstance(result, list)  # noqa: S101
+        return result
+
+    async def _call(self, how: str, method: str, request: Any, timeout: float | None) -> Any:
+        connection = await self.connection()
+        try:
+            return await getattr(connection, how)(method, request, timeout)
+        except UnavailableError:
+            if self.uri.startswith("headrace://"):
+                raise
+            # The folder's daemon was idle and left, or died: start it again, once.
+            await self.failed(connection)
+            return await getattr(await self.connection(), how)(method, request, timeout)

@@ -1,0 +1,59 @@
+"""One journal on one stream, without I/O: what to send next, and what an answer means.
+
+Invariant: ``committed <= sent <= tail`` and ``(sent - committed) * 32 <= credit``, but for the first bytes
+of a journal that another shipper carried further meanwhile.
+"""
+
+from dataclasses import dataclass
+
+from headrace_proto.wire import CELL_SIZE
+
+MESSAGE_CELLS = (1 << 20) // CELL_SIZE
+"""Cells in one message at most: a message costs about the same whatever it carries, up to 1 MiB or so."""
+
+PATIENT_CELLS = (64 << 10) // CELL_SIZE
+"""While something is on its way, fewer cells than these wait for it: they will go as one message."""
+
+
+@dataclass(slots=True)
+class ShippingSession:
+    """Where a journal stands on a stream. All numbers are sequences, but ``credit`` (bytes)."""
+
+    opened: bool = False
+    committed: int = 0
+    sent: int = 0
+    credit: int = 0
+
+    def on_opened(self, committed: int, credit: int) -> None:
+        """The daemon took the writer: goes on where it stands."""
+        self.opened = True
+        self.committed = self.sent = committed
+        self.credit = credit
+
+    def on_ack(self, committed: int, credit: int) -> None:
+        """Everything below ``committed`` is durable and visible."""
+        self.committed = max(self.committed, committed)
+        self.sent = max(self.sent, committed)
+        self.credit = credit
+
+    def on_lost(self) -> None:
+        """The stream is gone, or the daemon asks to open again."""
+        self.opened = False
+
+    def next_count(self, tail: int) -> int:
+        """How many cells from ``sent`` on to send now; 0: nothing, or better wait for an answer."""
+        if not self.opened:
+            return 0
+        room = self.credit // CELL_SIZE - (self.sent - self.committed)
+        pending = tail - self.sent
+        if self.in_flight() and pending < PATIENT_CELLS:
+            return 0
+        return max(0, min(pending, room, MESSAGE_CELLS))
+
+    def on_sent(self, count: int) -> None:
+        """``count`` cells are on their way."""
+        self.sent += count
+
+    def in_flight(self) -> bool:
+        """Whether an acknowledgement is to come."""
+        return self.sent > self.committed

@@ -1,0 +1,218 @@
+"""Shipper: the one loop that carries a set of journals to the daemon of one tracking URI."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.errors import HeadraceError, JournalError, UnavailableError
+from headrace.journal.reader import JournalReader
+from headrace.journal.writer import Writer
+from headrace.shipping.backoff import Backoff
+from headrace.shipping.lane import Lane
+from headrace.shipping.link import Link
+from headrace.shipping.transport import IngestStream
+from headrace_proto.v1 import ingest_pb2
+
+logger = logging.getLogger("headrace")
+
+GATHER_SECONDS = 0.005
+"""While an answer is due: how often to look whether enough was written meanwhile for another message."""
+
+POLL_SECONDS = 0.02
+"""How often to look at journals that other, living processes write: they cannot wake this one."""
+
+
+class Shipper:
+    """Ships journals until cancelled. Its methods run in the loop, but for :meth:`add`."""
+
+    def __init__(self, link: Link, shipper_id: bytes, keep: float) -> None:
+        """``keep``: seconds for which committed files of cells stay."""
+        self._link = link
+        self._shipper_id = shipper_id
+        self._keep = keep
+        self._lanes: dict[str, Lane] = {}
+        self._work = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._handles = 0
+        self._warned = False
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The journals that are being shipped."""
+        return list(self._lanes.values())
+
+    def lane(self, name: str) -> Lane | None:
+        """The lane of a writer, if it is being shipped."""
+        return self._lanes.get(name)
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the last attempt to reach the daemon failed."""
+        return self._warned
+
+    def add(self, writer: Writer) -> None:
+        """Takes on a journal that this process writes. From any thread."""
+        self._loop.call_soon_threadsafe(self.take_on, writer.folder, writer)
+
+    def take_on(self, folder: Path, writer: Writer | None = None, *, living: bool = False) -> bool:
+        """Takes on a journal; false when another process ships it, or it cannot be read."""
+        try:
+            reader = JournalReader(folder)
+        except (JournalError, OSError, ValueError, KeyError):
+            logger.exception("journal %s cannot be read", folder)
+            return False
+        if not reader.claim():
+            reader.close()
+            return False
+        if writer is not None:
+            writer.wake = self._wake_for(writer)
+        self._lanes[reader.name] = Lane(reader, writer, living=living)
+        self._work.set()
+        return True
+
+    def _wake_for(self, writer: Writer) -> Callable[[], None]:
+        def wake() -> None:
+            writer.asleep = False
+            with contextlib.suppress(RuntimeError):  # the loop is gone: the process ends
+                self._loop.call_soon_threadsafe(self._work.set)
+
+        return wake
+
+    async def run(self) -> None:
+        """Connects, ships, and connects again; with the daemon away, waits longer and longer."""
+        backoff = Backoff()
+        while True:
+            while not any(lane.pending() for lane in self.lanes):
+                await self._sleep()
+            try:
+                await self._ship(backoff)
+            except (HeadraceError, OSError) as error:
+                self._say_once(error)
+            except Exception:  # the loop must outlive a bug: it is all that carries the data
+                logger.exception("the shipper failed and goes on")
+            await asyncio.sleep(backoff.next())
+
+    async def _ship(self, backoff: Backoff) -> None:
+        """Opens one stream and ships on it, until it ends."""
+        connection = await self._link.connection()
+        stream = connection.ingest()
+        for lane in self.lanes:
+            lane.on_lost()
+        tasks = [
+            asyncio.create_task(self._take_answers(stream, backoff)),
+            asyncio.create_task(self._pump(stream)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            raise UnavailableError("the daemon ended the stream")  # noqa: TRY301 - one place handles both
+        except UnavailableError:
+            await self._link.failed(connection)
+            raise
+        finally:
+            stream.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pump(self, stream: IngestStream) -> None:
+        while True:
+            sent = False
+            for lane in self.lanes:
+                if message := self._next_message(lane):
+                    await stream.send(message)
+                    sent = True
+            if not sent:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Waits for work: an answer, a call of this process's writers; by the clock for everything else."""
+        self._work.clear()
+        if any([lane.fall_asleep() for lane in self.lanes]):  # noqa: C419 - all of them, not up to the first
+            return
+        timeout = None
+        if any(lane.living for lane in self.lanes):
+            timeout = POLL_SECONDS
+        if any(lane.waits_for_answer() for lane in self.lanes):
+            timeout = GATHER_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), timeout)
+
+    def _next_message(self, lane: Lane) -> ingest_pb2.ClientMessage | None:
+        try:
+            if not lane.opening:
+                self._handles += 1
+                return lane.open_message(self._handles, self._shipper_id)
+            if lane.writer is not None:
+                lane.writer.prepare()
+            return lane.next_append()
+        except (JournalError, OSError) as error:
+            self._drop(lane, str(error))
+            return None
+
+    async def _take_answers(self, stream: IngestStream, backoff: Backoff) -> None:
+        async for message in stream.messages():
+            kind = message.WhichOneof("body")
+            answer = getattr(message, kind)
+            lane = next((lane for lane in self.lanes if lane.handle == answer.handle), None)
+            if lane is None:
+                continue
+            if kind == "refused":
+                self._on_refused(lane, answer)
+            else:
+                backoff.reset()
+                self._warned = False
+                lane.on_answer(kind, answer)
+            self._work.set()
+
+    def _on_refused(self, lane: Lane, refused: ingest_pb2.Refused) -> None:
+        codes = ingest_pb2.Refused
+        if refused.code in (codes.REOPEN, codes.STALE):
+            lane.on_lost()
+        elif refused.code == codes.FENCED:
+            logger.warning("journal %s is shipped by another process now", lane.reader.folder)
+            self.remove(lane)
+        else:
+            self._drop(lane, refused.message)
+
+    def _drop(self, lane: Lane, reason: str) -> None:
+        logger.error("journal %s cannot be shipped, and is kept: %s", lane.reader.folder, reason)
+        self.remove(lane)
+
+    def remove(self, lane: Lane) -> None:
+        """Ships a journal no more."""
+        self._lanes.pop(lane.reader.name, None)
+        lane.close()
+
+    def let_go(self) -> None:
+        """Leaves all journals to other shippers; after :meth:`run` was cancelled."""
+        for lane in self.lanes:
+            self.remove(lane)
+
+    def tidy(self) -> None:
+        """Deletes committed cells that are old enough, and lets go of journals that are delivered."""
+        for lane in self.lanes:
+            lane.reader.retire(self._keep)
+            if lane.finished():
+                self.remove(lane)
+
+    async def tidy_every(self, interval: float) -> None:
+        """:meth:`tidy` for ever, every ``interval`` seconds."""
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                self.tidy()
+            except OSError:
+                logger.exception("old files of the journal cannot be deleted")
+
+    def _say_once(self, error: BaseException) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "no daemon at %s (%s): logging goes on into the journal, which is delivered when one answers",
+                self._link.uri,
+                error,
+            )

@@ -1,0 +1,110 @@
+"""``headrace sync DIR``: delivers what is in a folder of journals, and returns when it is all durable."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.errors import UnavailableError
+from headrace.shipping.address import normalize
+from headrace.shipping.agent import Fleet
+from headrace.shipping.carrier import Carrier, Standing
+from headrace.shipping.shipper import Shipper
+
+LOOK_SECONDS = 0.05
+PATIENCE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """Cells (points and changes) to deliver when the command began, and those durable by now."""
+
+    total: int
+    delivered: int
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What became of the journals."""
+
+    delivered: int = 0
+    """Cells that are durable now and were not before."""
+    pending: int = 0
+    """Cells that are left, in ``unfinished``."""
+    rejects: int = 0
+    """Refused operations in the journals, old ones too (``headrace rejects`` shows them)."""
+    journals: int = 0
+    unfinished: list[Path] = field(default_factory=list)
+
+
+def sync(
+    journal_dir: Path,
+    *,
+    uri: str | None = None,
+    keep: float = 600.0,
+    progress: Callable[[SyncProgress], None] = lambda _: None,
+) -> SyncReport:
+    """Ships every journal below ``journal_dir``; those of living processes that nobody ships, too.
+
+    Args:
+        journal_dir: the folder, as in ``HEADRACE_JOURNAL_DIR``.
+        uri: deliver to this tracking URI, not to the one that each journal names.
+        keep: delete journals that are delivered and were not touched for so many seconds.
+        progress: called about 20 times a second.
+
+    Raises:
+        UnavailableError: no daemon answers, and nothing moved for 15 seconds.
+    """
+    return asyncio.run(_sync(journal_dir, uri and normalize(uri), keep, progress))
+
+
+async def _sync(
+    journal_dir: Path, uri: str | None, keep: float, progress: Callable[[SyncProgress], None]
+) -> SyncReport:
+    fleet = Fleet(keep)
+
+    def shipper_for(target: str) -> Shipper:
+        return fleet.shipper_for(uri or target)
+
+    carrier = Carrier(journal_dir, keep, shipper_for, living=True)
+    goal = {standing.folder: standing for standing in carrier.standings()}
+    total = sum(standing.pending for standing in goal.values())
+    moved, delivered = time.monotonic(), -1
+    try:
+        carrier.scan()
+        while True:
+            left = _left(carrier, goal)
+            progress(SyncProgress(total, total - sum(left.values())))
+            if not left:
+                break
+            if total - sum(left.values()) != delivered:
+                moved, delivered = time.monotonic(), total - sum(left.values())
+            if time.monotonic() - moved > PATIENCE_SECONDS:
+                if any(shipper.unreachable for shipper in fleet.shippers):
+                    raise UnavailableError(f"no daemon answers at {uri or _targets(goal)}; nothing was lost")
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await fleet.stop()
+    now = {standing.folder: standing for standing in carrier.standings()}
+    return SyncReport(
+        delivered=total - sum(left.values()),
+        pending=sum(left.values()),
+        rejects=sum(standing.rejects for standing in now.values()),
+        journals=len(goal),
+        unfinished=sorted(left),
+    )
+
+
+def _left(carrier: Carrier, goal: dict[Path, Standing]) -> dict[Path, int]:
+    """Of the cells that were written when the command began: how many are not durable, by journal."""
+    left = {}
+    for standing in carrier.standings():
+        if standing.folder in goal and goal[standing.folder].tail > standing.committed:
+            left[standing.folder] = goal[standing.folder].tail - standing.committed
+    return left
+
+
+def _targets(goal: dict[Path, Standing]) -> str:
+    return ", ".join(sorted({standing.uri for standing in goal.values() if standing.pending}))
