@@ -167,5 +167,5 @@ def test_values_keep_their_bits(journals: Any, read: Any) -> None:
     for value in values:
         log.log_metric("x", value)
     log.log_metrics({f"k{n}": value for n, value in enumerate(values)})
-    log.log_series("y", np.array(values))
+    log.log_series("y", array("d", values))
     assert [value for *_, value, _ in read(writer.folder).points] == [bits(value) for value in values] * 3

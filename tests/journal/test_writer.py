@@ -1,4 +1,4 @@
-"""The journal around the hot path: full disks, refusals, retired files, what a crash of the machine leaves."""
+"""Around the hot path: full disks, refusals, old files, what a crash of the machine leaves."""
 
 import errno
 import json
@@ -102,7 +102,7 @@ def test_only_committed_old_files_are_deleted(journals: Any, monkeypatch: pytest
     reader.retire(keep=3600)
     assert len(list(made.folder.glob("*.cells"))) == 5
     reader.retire(keep=0)
-    assert sorted(path.name for path in made.folder.glob("*.cells"))[0] == layout.cells_name(128)
+    assert min(path.name for path in made.folder.glob("*.cells")) == layout.cells_name(128)
     with pytest.raises(JournalError, match="were deleted"):
         reader.cells(0, 1)
     assert len(reader.cells(130, 10)) == 10 * CELL_SIZE

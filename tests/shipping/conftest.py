@@ -34,7 +34,7 @@ class Stored:
         return len(self.cells) // wire.CELL_SIZE
 
 
-class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingServicer):
+class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingServicer):  # type: ignore[misc]
     """Commits at once; with ``chaos`` cuts streams before or after a commit, before or after an answer."""
 
     def __init__(self) -> None:
@@ -47,15 +47,14 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
 
     async def Stream(self, requests: Any, context: Any) -> AsyncIterator[ingest_pb2.ServerMessage]:  # noqa: N802
         handles: dict[int, tuple[bytes, int]] = {}
-        known: dict[bytes, int] = {}
         dictionaries: dict[bytes, dict[int, Any]] = {}
         async for message in requests:
             await self._perhaps_cut(context)
             if message.HasField("open"):
-                answer = self._open(message.open, handles, known)
+                answer = self._open(message.open, handles)
                 dictionaries[message.open.writer_id] = {}
             else:
-                answer = self._append(message.append, handles, known, dictionaries)
+                answer = self._append(message.append, handles, dictionaries)
             await self._perhaps_cut(context)
             yield answer
             await self._perhaps_cut(context)
@@ -65,7 +64,7 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
             self.cuts += 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
 
-    def _open(self, message: Any, handles: Any, known: Any) -> ingest_pb2.ServerMessage:
+    def _open(self, message: Any, handles: Any) -> ingest_pb2.ServerMessage:
         stored = self.writers.setdefault(message.writer_id, Stored())
         self.labels[message.writer_id] = dict(message.labels)
         if stored.shipper == message.shipper_id and message.open_number <= stored.open_number:
@@ -75,7 +74,6 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
         stored.shipper, stored.open_number = message.shipper_id, message.open_number
         handles[message.handle] = message.writer_id, stored.epoch
         rejects = [reject for reject in stored.rejects if reject.first > message.known_reject]
-        known[message.writer_id] = message.known_reject
         return ingest_pb2.ServerMessage(
             opened=ingest_pb2.Opened(
                 handle=message.handle,
@@ -86,7 +84,7 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
             )
         )
 
-    def _append(self, message: Any, handles: Any, known: Any, dictionaries: Any) -> ingest_pb2.ServerMessage:
+    def _append(self, message: Any, handles: Any, dictionaries: Any) -> ingest_pb2.ServerMessage:
         writer, epoch = handles[message.handle]
         stored = self.writers[writer]
         if epoch != stored.epoch:

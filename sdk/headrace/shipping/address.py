@@ -49,7 +49,7 @@ def normalize(uri: str) -> str:
 
 
 async def resolve(uri: str) -> str:
-    """The gRPC address behind a normalized URI; :class:`UnavailableError` if a folder's daemon can't start."""
+    """The gRPC address behind a normalized URI; :class:`UnavailableError` if its daemon can't start."""
     if uri.startswith(f"{SCHEME}://"):
         return uri.removeprefix(f"{SCHEME}://")
     return await _local_daemon(Path(uri))
