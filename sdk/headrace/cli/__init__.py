@@ -1,0 +1,52 @@
+"""The ``headrace`` command: one file per group of commands, ``output.py`` for how things are shown.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed (one line says why), 2 wrong
+usage, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from headrace.cli import experiments, history, processes, rejects, runs, sync
+from headrace.errors import HeadraceError
+
+DESCRIPTION = "Log metrics of ML trainings, read them back, run the daemon that stores them."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code. Wrong usage exits (``SystemExit``) with 2."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in processes.COMMANDS:
+        return processes.run(arguments[0], arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+        sys.stdout.flush()
+    except (HeadraceError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # `headrace ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"headrace: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"headrace {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for group in (processes, experiments, runs, history, rejects, sync):
+        group.add_to(commands)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("headrace")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "(not installed)"

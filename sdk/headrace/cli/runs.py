@@ -1,0 +1,127 @@
+"""``headrace runs``: list them, show one."""
+
+import argparse
+import re
+from dataclasses import asdict
+from typing import Any
+
+from headrace.cli import output
+from headrace.client import Client
+from headrace.entities import MetricSummary, Run
+from headrace.errors import NotFoundError
+
+RUN_HELP = "a run's id, the beginning of one, or a run's name (the last two: of the newest 1000 runs)"
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command group."""
+    group = commands.add_parser("runs", help="list runs, or show one").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    listing = group.add_parser("list", help="list runs", description="List runs, newest first.")
+    listing.add_argument("--experiment", metavar="NAME_OR_ID", help="only those of this experiment")
+    listing.add_argument(
+        "--limit", type=_count, default=50, metavar="N", help="at most so many (default: 50)"
+    )
+    listing.set_defaults(run=_list)
+    show = group.add_parser(
+        "show", help="show a run", description="Show a run: its metrics, params and tags."
+    )
+    show.add_argument("RUN", help=RUN_HELP)
+    show.set_defaults(run=_show)
+    for parser in (listing, show):
+        output.add_source(parser)
+        output.add_json(parser)
+
+
+def find_run_id(client: Client, text: str) -> str:
+    """The id that ``text`` (:data:`RUN_HELP`) means. ``NotFoundError`` when it is none, or not one."""
+    if re.fullmatch("[0-9a-f]{32}", text):
+        return text
+    runs = client.search_runs(max_results=1000)
+    found = [run.info.run_id for run in runs if run.info.run_id.startswith(text) or run.info.run_name == text]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFoundError(
+            f"{text!r} means {len(found)} runs, {', '.join(found[:3])}...; give more of the id"
+        )
+    raise NotFoundError(f"there is no run {text!r} among the newest 1000; give its whole id")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 50_000:
+        raise argparse.ArgumentTypeError(f"{value} is not in 1 to 50000")
+    return value
+
+
+def _list(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    wanted = None if options.experiment is None else [_experiment_id(client, options.experiment)]
+    runs = client.search_runs(wanted, max_results=options.limit)
+    if options.json:
+        output.print_json([asdict(run) for run in runs])
+        return 0
+    rows = [
+        (
+            run.info.run_id,
+            run.info.run_name,
+            run.info.status,
+            run.info.experiment_id,
+            output.local_time(run.info.start_time),
+            output.duration(run.info.start_time, run.info.end_time),
+            str(len(run.data.metrics)),
+        )
+        for run in runs
+    ]
+    output.table(("RUN", "NAME", "STATUS", "EXPERIMENT", "STARTED", "DURATION", "METRICS"), rows)
+    return 0
+
+
+def _experiment_id(client: Client, text: str) -> str:
+    experiment = client.get_experiment_by_name(text)
+    if experiment is None and text.isdecimal():
+        return client.get_experiment(text).experiment_id
+    if experiment is None:
+        raise NotFoundError(f"there is no experiment {text!r}")
+    return experiment.experiment_id
+
+
+def _show(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    run_id = find_run_id(client, options.RUN)
+    run, summaries = client.get_run(run_id), client.get_metric_summaries(run_id)
+    if options.json:
+        shown = {key: asdict(summary) for key, summary in summaries.items()}
+        output.print_json({**asdict(run), "summaries": shown})
+        return 0
+    _print(run, summaries)
+    return 0
+
+
+def _print(run: Run, summaries: dict[str, MetricSummary]) -> None:
+    info = run.info
+    facts = {
+        "run": info.run_id,
+        "name": info.run_name,
+        "experiment": info.experiment_id,
+        "status": info.status,
+        "user": info.user_id,
+        "started": output.local_time(info.start_time),
+        "ended": output.local_time(info.end_time),
+        "artifacts": info.artifact_uri,
+    }
+    for name, fact in facts.items():
+        print(f"{name:<12}{fact}".rstrip())
+    if summaries:
+        print()
+        rows = [
+            (key, *(f"{value:.6g}" for value in (s.last.value, s.min, s.max)), str(s.last.step), str(s.count))
+            for key, s in sorted(summaries.items())
+        ]
+        output.table(("METRIC", "LAST", "MIN", "MAX", "LAST STEP", "POINTS"), rows)
+    for title, texts in (("PARAM", run.data.params), ("TAG", run.data.tags)):
+        if texts:
+            print()
+            output.table((title, "VALUE"), sorted(texts.items()))

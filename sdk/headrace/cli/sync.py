@@ -1,0 +1,45 @@
+"""``headrace sync DIR``: delivers what is left in a folder of journals."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from headrace.cli import output
+
+DESCRIPTION = """Deliver the journals in a folder (HEADRACE_JOURNAL_DIR) that nobody else delivers: those of
+trainings that were killed, or that ended while no daemon answered. What is delivered already is not
+delivered twice."""
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser("sync", help="deliver journals that were left", description=DESCRIPTION)
+    parser.add_argument("DIR", type=Path, help="the folder of journals")
+    parser.add_argument("--tracking-uri", metavar="URI", help="where to (default: where each journal says)")
+    output.add_json(parser)
+    parser.set_defaults(run=_sync)
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from headrace.shipping.sync import SyncProgress, sync  # noqa: PLC0415 - loads gRPC
+
+    if not options.DIR.is_dir():
+        raise NotADirectoryError(f"{options.DIR} is no folder")
+    with output.progress("delivering") as show:
+
+        def on_progress(now: SyncProgress) -> None:
+            show(now.delivered, now.total)
+
+        report = sync(options.DIR, uri=options.tracking_uri, progress=on_progress)
+    if options.json:
+        output.print_json({**asdict(report), "unfinished": [str(path) for path in report.unfinished]})
+    else:
+        print(f"delivered {report.delivered:,} operations from {report.journals:,} journals")
+    if report.rejects:
+        print(f"headrace: {report.rejects:,} operations were refused; see: headrace rejects", file=sys.stderr)
+    if report.pending:
+        left = ", ".join(map(str, report.unfinished))
+        print(f"headrace: {report.pending:,} operations are left in {left}", file=sys.stderr)
+    return 1 if report.pending else 0

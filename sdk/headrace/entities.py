@@ -1,0 +1,166 @@
+"""What reads return: experiments, runs and their data, with MLflow's attribute names.
+
+All are immutable. Times are milliseconds since the Unix epoch, UTC; experiment ids are decimal numbers as
+strings, run ids 32 lower-case hex digits.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. A plain string in comparisons: ``run.info.status == "FINISHED"``."""
+
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    @staticmethod
+    def is_terminated(status: str) -> bool:
+        """Whether a run with this status has ended."""
+        return status in {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED}
+
+
+class LifecycleStage(StrEnum):
+    """Whether an experiment or a run was deleted."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One point: NaN and infinities are values like others."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A param of a run: written once."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunTag:
+    """A tag of a run: may be changed and deleted."""
+
+    key: str
+    value: str
+
+
+class MetricColumns(NamedTuple):
+    """A metric's history as arrays of equal length, in logged order.
+
+    They have the buffer protocol: ``numpy.frombuffer(columns.values)`` copies nothing.
+    """
+
+    steps: "array[int]"
+    timestamps: "array[int]"
+    values: "array[float]"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSummary:
+    """A metric of a run at a glance.
+
+    ``last`` is the greatest point and ``first`` the smallest by (step, timestamp, value), where NaN sorts
+    below every number. ``min`` and ``max`` are over the values that are not NaN, NaN when there are none.
+    ``count`` counts all points, ``nan_count`` those with the value NaN.
+    """
+
+    key: str
+    last: Metric
+    first: Metric
+    min: float
+    max: float
+    count: int
+    nan_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named group of runs.
+
+    ``experiment_id`` is empty only in what :func:`headrace.set_experiment` returns while no daemon
+    answers: the daemon gives the id later.
+    """
+
+    experiment_id: str
+    name: str
+    artifact_location: str = ""
+    lifecycle_stage: str = LifecycleStage.ACTIVE
+    tags: Mapping[str, str] = field(default_factory=dict)
+    creation_time: int | None = None
+    last_update_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Everything about a run but its data. ``end_time`` is ``None`` while the run goes on."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    user_id: str
+    status: str
+    start_time: int | None
+    end_time: int | None
+    lifecycle_stage: str
+    artifact_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """The latest value of each metric (largest step, then timestamp, then value), params and tags, by key."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Run:
+    """A run as it was when it was read."""
+
+    info: RunInfo
+    data: RunData
+
+    def __repr__(self) -> str:
+        info, data = self.info, self.data
+        counts = f"{len(data.metrics)} metrics, {len(data.params)} params, {len(data.tags)} tags"
+        where = f"experiment {info.experiment_id}, " if info.experiment_id else ""
+        return f"<{type(self).__name__} {info.run_id} {info.run_name!r} {info.status}, {where}{counts}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Operations that the server refused: the cells ``[first, end)`` of a journal (``writer_id``)."""
+
+    writer_id: str
+    first: int
+    end: int
+    code: str
+    message: str
+    timestamp: int
+    run_id: str
+
+
+class PagedList(list[T], Generic[T]):
+    """One page of a listing; ``token`` asks for the next one and is ``None`` on the last."""
+
+    def __init__(self, items: Iterable[T], token: str | None) -> None:
+        super().__init__(items)
+        self.token = token

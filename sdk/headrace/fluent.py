@@ -1,0 +1,269 @@
+"""The fluent API: MLflow's functions over the active run (``active.py`` says which one that is).
+
+Each logging call returns at once, when what it logs is in the journal, with a :class:`RunOperation`;
+``synchronous=True`` waits until it is durable and visible. Without an active run a logging call starts one,
+as in MLflow.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from headrace import active, experiment, lifecycle, record, run_tags, values
+from headrace.active import ActiveRun
+from headrace.client import Client
+from headrace.config import Settings
+from headrace.core import Core, core_for
+from headrace.entities import Experiment, Metric, Param, Run, RunStatus, RunTag
+from headrace.errors import InvalidArgumentError
+from headrace.journal.run_log import RunLog
+from headrace.operation import RunOperation
+from headrace.tracking_uri import get_tracking_uri
+
+_current = active.context.get
+
+
+def create_experiment(
+    name: str, artifact_location: str | None = None, tags: Mapping[str, object] | None = None
+) -> str:
+    """Creates an experiment and returns its id. ``AlreadyExistsError`` when the name is taken."""
+    return Client().create_experiment(name, artifact_location, tags)
+
+
+def get_experiment(experiment_id: str) -> Experiment:
+    """The experiment with this id. ``NotFoundError`` when there is none."""
+    return Client().get_experiment(experiment_id)
+
+
+def get_experiment_by_name(name: str) -> Experiment | None:
+    """The experiment with this name, or ``None``."""
+    return Client().get_experiment_by_name(name)
+
+
+def get_run(run_id: str) -> Run:
+    """The run with this id, as this process logged it. ``NotFoundError`` when there is none."""
+    return Client().get_run(run_id)
+
+
+def start_run(  # noqa: PLR0917 - MLflow's order
+    run_id: str | None = None,
+    experiment_id: str | None = None,
+    run_name: str | None = None,
+    nested: bool = False,
+    parent_run_id: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    description: str | None = None,
+) -> ActiveRun:
+    """Starts a run and makes it the active one; use it as a context manager, or call :func:`end_run`.
+
+    If no daemon answers, the run starts all the same: what it logs is in the journal and delivered later.
+
+    Args:
+        run_id: continue this run, as a new attempt. Without it, and with ``HEADRACE_RUN_ID`` set, the call
+            joins that run, which is how all ranks of a job log into one.
+        experiment_id: of a new run; default: that of :func:`set_experiment`, else the one that
+            ``HEADRACE_EXPERIMENT_NAME`` names, else "Default".
+        run_name: of a new run; default: a random one.
+        nested: allow a run inside the active one, which becomes its parent.
+        parent_run_id: the parent of a new run.
+        tags: set on the run; values become text.
+        description: the run's note (the tag ``mlflow.note.content``).
+
+    Raises:
+        NotFoundError: there is no run (or experiment, or parent) with this id, says the daemon.
+        InvalidArgumentError: a run is already active and ``nested`` is false, or an argument breaks a rule.
+    """
+    outer = active.find() if nested else None
+    if not nested and (running := active.own()) is not None and not running.inherited:
+        problem = f"is False and run {running.run.info.run_id} is active: call end_run(), or pass nested=True"
+        raise InvalidArgumentError("nested", problem)
+    given = run_tags.with_note(values.tags(tags), description)
+    settings = Settings.from_environment()
+    core = core_for(get_tracking_uri())
+    if run_id is not None:
+        session = lifecycle.resume(core, settings, values.run_id(run_id))
+    elif settings.run_id and outer is None:
+        values.run_id(settings.run_id, "HEADRACE_RUN_ID")
+        session = lifecycle.join(core, settings)
+    else:
+        given = run_tags.complete(given, run_name, _parent(core, outer, parent_run_id))
+        target = experiment.target(core, settings, experiment_id)
+        session = lifecycle.create(core, settings, target, given)
+        given = {}
+    if given:
+        record.tags(session.log, given)
+    active.push(session)
+    return session.run
+
+
+def end_run(status: str = RunStatus.FINISHED) -> None:
+    """Ends the active run, if there is one, and waits until everything that was logged is durable.
+
+    The wait is bounded (``HEADRACE_EXIT_TIMEOUT`` seconds); a warning then says what is left, where it is,
+    and how it will be delivered. Only the process that began the run's attempt ends the run for others.
+
+    Args:
+        status: FINISHED, FAILED, KILLED or SCHEDULED.
+    """
+    checked = values.end_status(status)
+    session = active.to_end()
+    if session is not None:
+        session.finish(checked)
+
+
+def active_run() -> ActiveRun | None:
+    """The run that logging calls in this thread or task go to, or ``None``."""
+    session = active.find()
+    return None if session is None else session.run
+
+
+def log_metric(  # noqa: PLR0917 - MLflow's order
+    key: str,
+    value: values.Number,
+    step: values.Whole | None = None,
+    timestamp: values.Whole | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+) -> RunOperation:
+    """Logs one value of a metric.
+
+    Args:
+        key: the metric: 1 to 250 characters.
+        value: one number of any kind: int, float, bool, a NumPy scalar, a tensor of one element. NaN and
+            the infinities are data.
+        step: a 64-bit integer, also negative, repeated or out of order; default 0.
+        timestamp: milliseconds since the Unix epoch; default: the time of this call.
+        synchronous: wait until it is durable and visible.
+        run_id: the run; default: the active one.
+
+    Raises:
+        InvalidArgumentError: an argument breaks one of these rules; nothing was logged.
+    """
+    session = _current() if run_id is None else None
+    log = session.log if session is not None else _log(run_id)
+    operation = record.metric(log, key, value, step, timestamp)
+    if synchronous:
+        operation.wait()
+    return operation
+
+
+def log_metrics(
+    metrics: Mapping[str, values.Number],
+    step: values.Whole | None = None,
+    timestamp: values.Whole | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+) -> RunOperation:
+    """Logs one value of each of several metrics, as one operation. Arguments as in :func:`log_metric`."""
+    return _finished(record.metrics(_log(run_id), metrics, step, timestamp), synchronous)
+
+
+def log_series(  # noqa: PLR0917 - MLflow's order
+    key: str,
+    values: Iterable[values.Number],
+    steps: Iterable[values.Whole] | None = None,
+    timestamps: Iterable[values.Whole] | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+) -> RunOperation:
+    """Logs many values of one metric, as one operation. The fastest way in: arrays are copied whole.
+
+    Args:
+        key: the metric: 1 to 250 characters.
+        values: n numbers: a NumPy array, ``array``, tensor, data frame column or list.
+        steps: n 64-bit integers; default 0 to n-1.
+        timestamps: n times in milliseconds since the Unix epoch; default: the time of this call, for all.
+        synchronous: wait until all are durable and visible.
+        run_id: the run; default: the active one.
+    """
+    return _finished(record.series(_log(run_id), key, values, steps, timestamps), synchronous)
+
+
+def log_param(key: str, value: object, synchronous: bool | None = None) -> RunOperation:
+    """Logs a param; the value becomes text. The server refuses another value for a key that has one.
+
+    Args:
+        key: 1 to 250 characters.
+        value: anything with a ``str()`` of at most 6000 characters.
+        synchronous: wait until it is durable and visible; raises ``RejectedError`` when it is refused.
+    """
+    return _finished(record.param(_log(None), key, value), synchronous)
+
+
+def log_params(
+    params: Mapping[str, object], synchronous: bool | None = None, run_id: str | None = None
+) -> RunOperation:
+    """Logs several params. Arguments as in :func:`log_param`."""
+    return _finished(record.params(_log(run_id), params), synchronous)
+
+
+def set_tag(key: str, value: object, synchronous: bool | None = None) -> RunOperation:
+    """Sets a tag, anew or over its old value; the value becomes text of at most 8000 characters."""
+    return _finished(record.tag(_log(None), key, value), synchronous)
+
+
+def set_tags(tags: Mapping[str, object], synchronous: bool | None = None) -> RunOperation:
+    """Sets several tags. Arguments as in :func:`set_tag`."""
+    return _finished(record.tags(_log(None), tags), synchronous)
+
+
+def delete_tag(key: str, synchronous: bool | None = None) -> RunOperation:
+    """Deletes a tag; one that does not exist is no error."""
+    return _finished(record.untag(_log(None), key), synchronous)
+
+
+def log_batch(
+    metrics: Sequence[Metric] = (),
+    params: Sequence[Param] = (),
+    tags: Sequence[RunTag] = (),
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> RunOperation:
+    """Logs metrics, params and tags, in this order. All of it is checked before any of it is logged."""
+    return _finished(record.batch(_log(run_id), metrics, params, tags), synchronous)
+
+
+def flush(timeout: float | None = None) -> None:
+    """Waits until everything that this process logged to the tracking URI is durable and visible.
+
+    Args:
+        timeout: seconds; default ``HEADRACE_EXIT_TIMEOUT`` (20).
+
+    Raises:
+        OperationTimeoutError: something is left; it stays in the journal, on its way.
+    """
+    Client().flush(timeout)
+
+
+def _log(run_id: str | None) -> RunLog:
+    if run_id is not None:
+        core = core_for(get_tracking_uri())
+        return core.run_log(values.run_id(run_id), active.attempt_of(core, run_id))
+    return (active.find() or _start_automatically()).log
+
+
+def _start_automatically() -> active.Session:
+    with active.starting:
+        session = active.find()  # another thread may have been faster
+        if session is None:
+            start_run()
+            session = active.own()
+            assert session is not None  # noqa: S101 - start_run pushed it
+            active.share(session)
+        return session
+
+
+def _finished(operation: RunOperation, synchronous: bool | None) -> RunOperation:
+    if synchronous:
+        operation.wait()
+    return operation
+
+
+def _parent(core: Core, outer: active.Session | None, parent_run_id: str | None) -> str | None:
+    inherited = None if outer is None else outer.run.info.run_id
+    if parent_run_id is None or parent_run_id == inherited:
+        return inherited
+    values.run_id(parent_run_id, "parent_run_id")
+    if inherited is not None:
+        problem = f"is {parent_run_id}, but the active run is {inherited}; end that one first"
+        raise InvalidArgumentError("parent_run_id", problem)
+    lifecycle.existing(core, parent_run_id, "parent_run_id")
+    return parent_run_id

@@ -1,0 +1,130 @@
+"""How a run begins and ends: created, resumed by id, or joined; ended by its owner; delivered.
+
+A run is written to the journal first and confirmed by the daemon, if it answers, second. So a training
+starts with or without a daemon, and mistakes still come out at once when there is one.
+"""
+
+import atexit
+import contextlib
+import logging
+import multiprocessing.process
+import os
+import sys
+from collections.abc import Mapping
+from uuid import uuid4
+
+from headrace import active, calls, record, run_tags, surroundings
+from headrace.active import ActiveRun, Session
+from headrace.config import Settings
+from headrace.core import Core
+from headrace.entities import LifecycleStage, Run, RunData, RunInfo, RunStatus
+from headrace.errors import InvalidArgumentError, OperationTimeoutError, UnavailableError
+from headrace.experiment import Target
+from headrace.together import together
+
+logger = logging.getLogger("headrace")
+
+_exit_pid = 0
+
+
+def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, str]) -> Session:
+    """Starts a new run, whose name is among its tags."""
+    run_id, run_name, user = uuid4().hex, tags[run_tags.RUN_NAME], tags[run_tags.USER]
+    log = core.run_log(run_id, surroundings.attempt_token(settings.attempt) or uuid4().hex)
+    creation = record.creation(log, target, run_name, user, tags)
+    written = together([creation, record.attempt(log, core.process_id)])
+    run, timeout = None, core.settings.start_timeout
+    if core.reachable(timeout):
+        with contextlib.suppress(OperationTimeoutError, UnavailableError):
+            written.wait(timeout)
+            run = calls.get_run(run_id).ask(core, timeout)
+    if run is not None and (reason := run.data.tags.get(run_tags.RECOVERED)):
+        logger.warning("run %s went to experiment %s: %s", run_id, run.info.experiment_id, reason)
+    _end_at_exit()
+    return Session(
+        _active(run) if run else _unconfirmed(run_id, run_name, target.experiment_id, user, tags), core, log
+    )
+
+
+def existing(core: Core, run_id: str, argument: str = "run_id") -> Run | None:
+    """The run with this id; ``None`` when no daemon answers. ``NotFoundError`` when it says there is none."""
+    core.settle(core.settings.start_timeout)
+    run = calls.get_run(run_id).ask_at_start(core)
+    if run is not None and run.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise InvalidArgumentError(argument, f"is {run_id}, a deleted run; restore it first")
+    return run
+
+
+def resume(core: Core, settings: Settings, run_id: str) -> Session:
+    """Continues a run as a new attempt, or as part of its launch's. ``NotFoundError`` when there is none."""
+    run = existing(core, run_id)
+    # A child forked inside the run takes part in its parent's attempt, which the parent ends.
+    shared = surroundings.attempt_token(settings.attempt) or active.attempt_of(core, run_id)
+    log = core.run_log(run_id, shared or uuid4().hex)
+    record.attempt(log, core.process_id)
+    _end_at_exit()
+    return Session(_active(run) if run else _unconfirmed(run_id), core, log)
+
+
+def join(core: Core, settings: Settings) -> Session:
+    """Logs into the run of ``HEADRACE_RUN_ID`` without asking anybody.
+
+    With a token of the launch it takes part in that attempt, which whoever came first ends; without one, it
+    only logs.
+    """
+    log = core.run_log(settings.run_id, surroundings.attempt_token(settings.attempt))
+    if log.attempt:
+        record.attempt(log, core.process_id)
+    _end_at_exit()
+    return Session(_unconfirmed(settings.run_id), core, log)
+
+
+def _end_at_exit() -> None:
+    """Has this process end what it leaves open, before its core closes; once a process.
+
+    Registered after the core's own flush, and so called before it. ``multiprocessing``'s children do not run
+    ``atexit``.
+    """
+    global _exit_pid  # noqa: PLW0603
+    if _exit_pid == os.getpid():
+        return
+    _exit_pid = os.getpid()
+    if multiprocessing.process.parent_process() is None:
+        atexit.register(_end_all)
+    else:
+        from multiprocessing import util  # noqa: PLC0415 - only in its children
+
+        util.Finalize(None, _end_all, exitpriority=200)
+
+
+def _end_all() -> None:
+    """Ends the runs that the program left open: as FAILED when an exception ended it."""
+    fatal = sys.exc_info()[1] or (None if hasattr(sys, "ps1") else getattr(sys, "last_value", None))
+    failed = fatal is not None and not (isinstance(fatal, SystemExit) and not fatal.code)
+    for session in active.open_sessions():
+        session.end(RunStatus.FAILED if failed else RunStatus.FINISHED)
+
+
+def _active(run: Run) -> ActiveRun:
+    return ActiveRun(run.info, run.data)
+
+
+def _unconfirmed(
+    run_id: str,
+    run_name: str = "",
+    experiment_id: str = "",
+    user: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> ActiveRun:
+    info = RunInfo(
+        run_id=run_id,
+        run_name=run_name,
+        experiment_id=experiment_id,
+        user_id=user,
+        status=RunStatus.RUNNING,
+        start_time=record.now(),
+        end_time=None,
+        lifecycle_stage=LifecycleStage.ACTIVE,
+        artifact_uri="",
+    )
+    return ActiveRun(info, RunData(tags=dict(tags or {})))

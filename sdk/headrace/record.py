@@ -1,0 +1,176 @@
+"""What the fluent API and both clients write: arguments checked, then handed to a run's log.
+
+Everything that a call brings is checked before anything of it is written.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from headrace import values
+from headrace.entities import Metric, Param, RunStatus, RunTag
+from headrace.journal.run_log import RunLog
+from headrace.operation import RunOperation
+from headrace.together import together
+from headrace_proto import limits
+from headrace_proto.v1 import tracking_pb2 as pb
+
+
+def metric(
+    log: RunLog,
+    key: str,
+    value: values.Number,
+    step: values.Whole | None = None,
+    timestamp: values.Whole | None = None,
+) -> RunOperation:
+    """Writes one point. The hot path: four type checks away from the journal."""
+    if type(key) is not str:
+        key = values.key(key)
+    if type(value) is not float:
+        value = values.number("value", value)
+    if type(step) is not int:
+        step = 0 if step is None else values.whole("step", step)
+    if timestamp is not None:
+        timestamp = values.milliseconds("timestamp", timestamp)
+    return log.log_metric(key, value, step, timestamp)
+
+
+def metrics(
+    log: RunLog,
+    points: Mapping[str, values.Number],
+    step: values.Whole | None = None,
+    timestamp: values.Whole | None = None,
+) -> RunOperation:
+    """Writes one point of each key, as one operation."""
+    floats = {
+        (key if type(key) is str else values.key(key)): (
+            value if type(value) is float else values.number(f"metric {key!r}", value)
+        )
+        for key, value in points.items()
+    }
+    if type(step) is not int:
+        step = 0 if step is None else values.whole("step", step)
+    if timestamp is not None:
+        timestamp = values.milliseconds("timestamp", timestamp)
+    return log.log_metrics(floats, step, timestamp)
+
+
+def series(
+    log: RunLog,
+    key: str,
+    points: Iterable[values.Number],
+    steps: Iterable[values.Whole] | None = None,
+    timestamps: Iterable[values.Whole] | None = None,
+) -> RunOperation:
+    """Writes many points of one key, as one operation. Whole arrays are copied as they lie."""
+    times = None if timestamps is None else values.all_milliseconds("timestamps", timestamps)
+    arrays: tuple[Any, Any, Any] = points, steps, times
+    return log.log_series(values.key(key), *arrays)
+
+
+def param(log: RunLog, key: str, value: object) -> RunOperation:
+    """Writes a param. Another value for the same key is refused by the server."""
+    return _write(log, _param(key, value))
+
+
+def params(log: RunLog, given: Mapping[str, object]) -> RunOperation:
+    """Writes several params."""
+    return together([_write(log, change) for change in [_param(*item) for item in given.items()]])
+
+
+def tag(log: RunLog, key: str, value: object) -> RunOperation:
+    """Writes a tag."""
+    return _write(log, _tag(key, value))
+
+
+def tags(log: RunLog, given: Mapping[str, object]) -> RunOperation:
+    """Writes several tags."""
+    return together([_write(log, change) for change in [_tag(*item) for item in given.items()]])
+
+
+def untag(log: RunLog, key: str) -> RunOperation:
+    """Deletes a tag."""
+    return _write(log, pb.RunChange(delete_tag=pb.DeleteTag(key=values.key(key))))
+
+
+def batch(
+    log: RunLog,
+    points: Sequence[Metric] = (),
+    given_params: Sequence[Param] = (),
+    given_tags: Sequence[RunTag] = (),
+) -> RunOperation:
+    """Writes metrics, params and tags together, in this order."""
+    rows = [_row(point) for point in points]
+    changes = [_param(item.key, item.value) for item in given_params]
+    changes += [_tag(item.key, item.value) for item in given_tags]
+    operations = [log.log_points(rows)] if rows else []
+    return together([*operations, *(_write(log, change) for change in changes)])
+
+
+def creation(
+    log: RunLog, experiment: tuple[str, str], run_name: str, user_id: str, run_tags: Mapping[str, str]
+) -> RunOperation:
+    """Writes that the run exists, in the experiment with this id or else this name."""
+    create = pb.CreateRun(
+        experiment_id=experiment[0],
+        experiment_name=experiment[1],
+        run_name=run_name,
+        user_id=user_id,
+        start_time=now(),
+        tags=run_tags,
+    )
+    return _write(log, pb.RunChange(create=create))
+
+
+def attempt(log: RunLog, process_id: str) -> RunOperation:
+    """Writes that a launch begins or continues the run: the attempt is the log's."""
+    start = pb.StartAttempt(token=log.attempt, process_id=process_id, start_time=now())
+    return _write(log, pb.RunChange(start_attempt=start))
+
+
+def end(log: RunLog, process_id: str, status: RunStatus, end_time: int | None = None) -> RunOperation:
+    """Writes that the run ended. Has an effect only if ``process_id`` created the log's attempt."""
+    change = pb.EndRun(
+        status=status.value,
+        end_time=now() if end_time is None else end_time,
+        token=log.attempt,
+        process_id=process_id,
+    )
+    return _write(log, pb.RunChange(end=change))
+
+
+def termination(log: RunLog, process_id: str, status: RunStatus, end_time: int | None = None) -> RunOperation:
+    """Ends a run from outside, whoever began it: as an attempt of its own (the log's), begun and ended."""
+    checked = None if end_time is None else values.milliseconds("end_time", end_time)
+    return together([attempt(log, process_id), end(log, process_id, status, checked)])
+
+
+def now() -> int:
+    """The time, in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _write(log: RunLog, change: pb.RunChange) -> RunOperation:
+    return log.change(change.SerializeToString())
+
+
+def _param(key: str, value: object) -> pb.RunChange:
+    key = values.key(key)
+    text = values.text(f"param {key!r}", value, limits.MAX_PARAM_LENGTH)
+    return pb.RunChange(param=pb.SetParam(key=key, value=text))
+
+
+def _tag(key: str, value: object) -> pb.RunChange:
+    key = values.key(key)
+    text = values.text(f"tag {key!r}", value, limits.MAX_TAG_LENGTH)
+    return pb.RunChange(tag=pb.SetTag(key=key, value=text))
+
+
+def _row(point: Metric) -> tuple[str, float, int, int]:
+    key = values.key(point.key)
+    return (
+        key,
+        values.number(f"value of {key!r}", point.value),
+        values.milliseconds(f"timestamp of {key!r}", point.timestamp),
+        values.whole(f"step of {key!r}", point.step),
+    )

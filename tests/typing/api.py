@@ -1,0 +1,85 @@
+"""The public API as users write it: type-checked, never run."""
+
+from array import array
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_type
+
+import numpy as np
+
+import headrace
+from headrace import (
+    ActiveRun,
+    AsyncClient,
+    Client,
+    Experiment,
+    Metric,
+    MetricSummary,
+    PagedList,
+    Param,
+    Run,
+    RunOperation,
+    RunStatus,
+    RunTag,
+)
+
+
+def fluent() -> None:
+    headrace.set_tracking_uri("runs")
+    assert_type(headrace.get_tracking_uri(), str)
+    assert_type(headrace.set_experiment("digits"), Experiment)
+    assert_type(headrace.set_experiment(experiment_id="1"), Experiment)
+    assert_type(headrace.get_experiment_by_name("digits"), Experiment | None)
+    with headrace.start_run(run_name="first", tags={"n": 1}, nested=True) as run:
+        assert_type(run, ActiveRun)
+        assert_type(run.info.run_id, str)
+        assert_type(run.info.end_time, int | None)
+    assert_type(headrace.active_run(), ActiveRun | None)
+    headrace.end_run()
+    headrace.end_run(RunStatus.KILLED)
+    headrace.end_run("FAILED")
+
+
+def values() -> None:
+    operation = headrace.log_metric("loss", 0.5, 3, 1_700_000_000_000, False)
+    assert_type(operation, RunOperation)
+    for value in (1, True, np.float32(0.5), np.int64(3), Decimal("0.5")):
+        headrace.log_metric("loss", value, step=np.int64(3))
+    headrace.log_metrics({"loss": 0.5, "accuracy": 1})
+    headrace.log_metrics({"loss": np.float64(0.5)}, step=1, synchronous=True)
+    headrace.log_series("loss", np.zeros(3), steps=np.arange(3), timestamps=[1, 2, 3])
+    headrace.log_series("loss", array("d", [1.0]))
+    headrace.log_series("loss", [1, 2.0], steps=range(2))
+    headrace.log_params({"lr": 0.1, "layers": [1, 2]})
+    headrace.set_tags({"team": "a"})
+    headrace.log_batch([Metric("loss", 0.5, 0, 0)], [Param("a", "b")], [RunTag("c", "d")])
+    headrace.log_metric("loss", "0.5")  # type: ignore[arg-type]
+    headrace.log_metric("loss", None)  # type: ignore[arg-type]
+    headrace.log_metric(5, 0.5)  # type: ignore[arg-type]
+
+
+def operations(operation: RunOperation) -> None:
+    operation.wait()
+    operation.wait(timeout=0.5)
+    assert_type(operation.done(), bool)
+    operation.add_done_callback(print)
+
+
+def client(run_id: str) -> None:
+    with Client("headrace://127.0.0.1:7070") as reader:
+        assert_type(reader.get_run(run_id), Run)
+        assert_type(reader.get_metric_history(run_id, "loss"), list[Metric])
+        assert_type(reader.get_metric_summaries(run_id), dict[str, MetricSummary])
+        runs = reader.search_runs(["0"], max_results=5)
+        assert_type(runs, PagedList[Run])
+        assert_type(runs[0].data.metrics["loss"], float)
+        assert_type(runs.token, str | None)
+        assert_type(np.frombuffer(reader.get_metric_columns(run_id, "loss").steps, np.int64).size, int)
+
+
+async def async_client(run_ids: Sequence[str]) -> None:
+    async with AsyncClient() as reader:
+        for run_id in run_ids:
+            await reader.log_metric(run_id, "loss", 0.5, step=1)
+            assert_type(await reader.get_run(run_id), Run)
+            reader.set_terminated(run_id, "FINISHED")
