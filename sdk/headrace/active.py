@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
-from headrace import delivery, record
+from headrace import record
 from headrace.core import Core
 from headrace.entities import Run, RunStatus
 from headrace.errors import HeadraceError
@@ -69,7 +69,7 @@ class Session:
         """Ends the run and those nested in it; waits, bounded, until all that was logged is durable."""
         for session in [*_nested_in(self), self]:
             session.end(status)
-        delivery.deliver(self.core)
+        self.core.deliver()
 
 
 context: ContextVar[Session | None] = ContextVar("headrace_run", default=None)

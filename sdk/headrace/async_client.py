@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from headrace import active, calls, delivery, record, run_tags, values
+from headrace import active, calls, record, run_tags, values
 from headrace.core import core_for
 from headrace.entities import (
     Experiment,
@@ -185,11 +185,12 @@ class AsyncClient:
         """
         await self._core.settle_async(self._core.settings.exit_timeout if timeout is None else timeout)
         if left := self._core.pending():
-            raise OperationTimeoutError(delivery.left_over(self._core, left))
+            raise OperationTimeoutError(str(left))
 
     async def close(self) -> None:
         """Waits, bounded, until what was logged is durable, and warns if it isn't. The core lives on."""
-        await delivery.deliver_async(self._core)
+        await self._core.settle_async(self._core.settings.exit_timeout)
+        self._core.warn_of_pending()
 
     async def __aenter__(self) -> Self:
         return self

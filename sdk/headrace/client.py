@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from headrace import active, calls, delivery, record, run_tags, values
+from headrace import active, calls, record, run_tags, values
 from headrace.core import core_for
 from headrace.entities import (
     Experiment,
@@ -209,11 +209,11 @@ class Client:
             OperationTimeoutError: something is left; it stays in the journal, on its way.
         """
         if left := self._core.flush(self._core.settings.exit_timeout if timeout is None else timeout):
-            raise OperationTimeoutError(delivery.left_over(self._core, left))
+            raise OperationTimeoutError(str(left))
 
     def close(self) -> None:
         """Waits, bounded, until what was logged is durable, and warns if it isn't. The core lives on."""
-        delivery.deliver(self._core)
+        self._core.deliver()
 
     def __enter__(self) -> Self:
         return self

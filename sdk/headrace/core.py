@@ -5,13 +5,9 @@ the reads. It is aware of forks: a child has writers of its own and uses no gRPC
 """
 
 import asyncio
-import atexit
 import contextlib
-import getpass
 import logging
-import multiprocessing.process
 import os
-import socket
 import threading
 import time
 import uuid
@@ -20,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace import surroundings
 from headrace.config import Settings
-from headrace.errors import HeadraceError
+from headrace.endings import at_end
+from headrace.errors import HeadraceError, UnavailableError
 from headrace.journal.folder import boot_folder, boot_id
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
@@ -37,7 +35,6 @@ from headrace_proto.v1.tracking_pb2 import RunChange
 
 logger = logging.getLogger("headrace")
 
-RANK_VARIABLES = ("HEADRACE_RANK", "RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 LEFTOVER_SECONDS = 30.0
 TIDY_SECONDS = 5.0
 ABSENT_PATIENCE = 2.0
@@ -51,9 +48,17 @@ class Pending:
     operations: int
     """Points and changes."""
     journals: tuple[Path, ...]
+    uri: str
 
     def __bool__(self) -> bool:
         return self.operations > 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operations} operations are not delivered to {self.uri} yet; they are safe in "
+            f"{', '.join(map(str, self.journals))} and go out as soon as it answers, from this process or "
+            f"the next one here that logs to it, or with: headrace sync {self.journals[0].parent.parent}"
+        )
 
 
 class Core:
@@ -72,6 +77,7 @@ class Core:
         self._watcher: Watcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._forked = False
+        self._warned_of: Pending | None = None
 
     # Logging.
 
@@ -99,13 +105,14 @@ class Core:
             "uri": self.uri,
             "boot": boot_id(),
             "created": time.time_ns() // 1_000_000,
-            "labels": _labels(),
+            "labels": surroundings.labels(),
+            "shipper": "agent" if self._uses_agent else "thread",
         }
         writer = Writer(root, uuid.uuid4().hex, header, self.settings.journal_max, self._successor)
         self._writers.append(writer)
-        _flush_at_exit()
+        at_end(_close_all, priority=100)
         if self._uses_agent:
-            self._agents_watcher(root).add(writer)
+            self._watch(writer)
         else:
             self._thread_shipper().add(writer)
         return writer
@@ -128,7 +135,7 @@ class Core:
 
     async def _start_shipping(self) -> Shipper:
         keep = self.settings.journal_keep
-        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep)
+        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self._watch)
         root = boot_folder(self.settings.journal_dir).parent
         carrier = Carrier(root, keep, lambda uri: shipper if uri == self.uri else None)
         self._tasks = [
@@ -154,11 +161,13 @@ class Core:
             await self._link.close()
             self._link = None
 
-    def _agents_watcher(self, root: Path) -> Watcher:
+    def _watch(self, writer: Writer) -> None:
+        """Has a journal watched that another process ships: the agent, which is started if need be."""
         with self._lock:
             if self._watcher is None:
-                self._watcher = Watcher(lambda: agent.start(root.parent))
-            return self._watcher
+                root = boot_folder(self.settings.journal_dir).parent
+                self._watcher = Watcher(lambda: agent.start(root) if self._uses_agent else None)
+            self._watcher.add(writer)
 
     def _the_link(self) -> Link:
         if self._link is None:
@@ -193,7 +202,7 @@ class Core:
     def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         if self._forked:
             coroutine.close()
-            raise HeadraceError(
+            raise UnavailableError(
                 "a forked child logs, but cannot read: gRPC does not survive a fork; start the process with "
                 "the 'spawn' method, or read in the parent"
             )
@@ -227,7 +236,7 @@ class Core:
     def pending(self) -> Pending:
         """What is not durable now."""
         left = [(writer.pending(), writer.folder) for writer in self._writers if writer.pending()]
-        return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left))
+        return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left), self.uri)
 
     def settle(self, timeout: float | None = None) -> None:
         """Before a read: waits, bounded, for what this process logged."""
@@ -259,18 +268,21 @@ class Core:
         self._link = self._shipper = self._watcher = None
         self._tasks = []
 
-    def close(self, timeout: float) -> None:
-        """Flushes, bounded, and says what is left where."""
-        left = self.flush(timeout)
-        if left:
-            logger.warning(
-                "%d operations are not delivered yet; they are safe in %s, and the next process here "
-                "that logs to %s delivers them, or: headrace sync %s",
-                left.operations,
-                ", ".join(map(str, left.journals)),
-                self.uri,
-                left.journals[0].parent.parent,
-            )
+    def deliver(self, timeout: float | None = None) -> None:
+        """:meth:`flush`, by default for ``HEADRACE_EXIT_TIMEOUT``; warns of what is left."""
+        self.flush(self.settings.exit_timeout if timeout is None else timeout)
+        self.warn_of_pending()
+
+    def warn_of_pending(self) -> None:
+        """Says, once for the same, what is not durable and how it will be delivered."""
+        left = self.pending()
+        if left and left != self._warned_of:
+            self._warned_of = left
+            logger.warning("%s", left)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Delivers what there is, bounded, and closes the journals."""
+        self.deliver(timeout)
         writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
         for writer in writers:
             writer.close()
@@ -281,20 +293,8 @@ async def _all(operations: list[RunOperation]) -> None:
         await operation
 
 
-def _labels() -> dict[str, str]:
-    labels = {"host": socket.gethostname(), "pid": str(os.getpid())}
-    with contextlib.suppress(KeyError, OSError):
-        labels["user"] = getpass.getuser()
-    for variable in RANK_VARIABLES:
-        if os.environ.get(variable):
-            labels["rank"] = os.environ[variable]
-            break
-    return labels
-
-
 _cores: dict[str, Core] = {}
 _cores_lock = threading.Lock()
-_exit_pid = 0
 
 
 def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
@@ -308,23 +308,9 @@ def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
         return core
 
 
-def _flush_at_exit() -> None:
-    """Has this process flush when it ends; ``multiprocessing``'s children do not run ``atexit``."""
-    global _exit_pid  # noqa: PLW0603
-    if _exit_pid == os.getpid():
-        return
-    _exit_pid = os.getpid()
-    if multiprocessing.process.parent_process() is None:
-        atexit.register(_close_all)
-    else:
-        from multiprocessing import util  # noqa: PLC0415 - only in its children
-
-        util.Finalize(None, _close_all, exitpriority=100)
-
-
 def _close_all() -> None:
     for core in list(_cores.values()):
-        core.close(core.settings.exit_timeout)
+        core.close()
         core.end_shipping()
     stop()
 

@@ -4,11 +4,9 @@ A run is written to the journal first and confirmed by the daemon, if it answers
 starts with or without a daemon, and mistakes still come out at once when there is one.
 """
 
-import atexit
 import contextlib
 import logging
 import multiprocessing.process
-import os
 import sys
 from collections.abc import Mapping
 from uuid import uuid4
@@ -17,14 +15,13 @@ from headrace import active, calls, record, run_tags, surroundings
 from headrace.active import ActiveRun, Session
 from headrace.config import Settings
 from headrace.core import Core
+from headrace.endings import at_end
 from headrace.entities import LifecycleStage, Run, RunData, RunInfo, RunStatus
 from headrace.errors import InvalidArgumentError, OperationTimeoutError, UnavailableError
 from headrace.experiment import Target
 from headrace.together import together
 
 logger = logging.getLogger("headrace")
-
-_exit_pid = 0
 
 
 def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, str]) -> Session:
@@ -40,7 +37,7 @@ def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, st
             run = calls.get_run(run_id).ask(core, timeout)
     if run is not None and (reason := run.data.tags.get(run_tags.RECOVERED)):
         logger.warning("run %s went to experiment %s: %s", run_id, run.info.experiment_id, reason)
-    _end_at_exit()
+    at_end(_end_all, priority=200)  # before the core's journals are closed
     return Session(
         _active(run) if run else _unconfirmed(run_id, run_name, target.experiment_id, user, tags), core, log
     )
@@ -56,14 +53,26 @@ def existing(core: Core, run_id: str, argument: str = "run_id") -> Run | None:
 
 
 def resume(core: Core, settings: Settings, run_id: str) -> Session:
-    """Continues a run as a new attempt, or as part of its launch's. ``NotFoundError`` when there is none."""
+    """Continues a run as a new attempt, or as part of a launch's or a parent process's.
+
+    ``NotFoundError`` when there is none.
+    """
     run = existing(core, run_id)
     # A child forked inside the run takes part in its parent's attempt, which the parent ends.
-    shared = surroundings.attempt_token(settings.attempt) or active.attempt_of(core, run_id)
-    log = core.run_log(run_id, shared or uuid4().hex)
-    record.attempt(log, core.process_id)
-    _end_at_exit()
+    token = surroundings.attempt_token(settings.attempt) or active.attempt_of(core, run_id)
+    if not token and not _is_part_of_its_parents(run):
+        token = uuid4().hex
+    log = core.run_log(run_id, token)
+    if token:
+        record.attempt(log, core.process_id)
+    at_end(_end_all, priority=200)  # before the core's journals are closed
     return Session(_active(run) if run else _unconfirmed(run_id), core, log)
+
+
+def _is_part_of_its_parents(run: Run | None) -> bool:
+    """Whether this is a child of ``multiprocessing`` and the run goes on: not for the child to end."""
+    spawned = multiprocessing.process.parent_process() is not None
+    return spawned and (run is None or run.info.status == RunStatus.RUNNING)
 
 
 def join(core: Core, settings: Settings) -> Session:
@@ -75,26 +84,8 @@ def join(core: Core, settings: Settings) -> Session:
     log = core.run_log(settings.run_id, surroundings.attempt_token(settings.attempt))
     if log.attempt:
         record.attempt(log, core.process_id)
-    _end_at_exit()
+    at_end(_end_all, priority=200)  # before the core's journals are closed
     return Session(_unconfirmed(settings.run_id), core, log)
-
-
-def _end_at_exit() -> None:
-    """Has this process end what it leaves open, before its core closes; once a process.
-
-    Registered after the core's own flush, and so called before it. ``multiprocessing``'s children do not run
-    ``atexit``.
-    """
-    global _exit_pid  # noqa: PLW0603
-    if _exit_pid == os.getpid():
-        return
-    _exit_pid = os.getpid()
-    if multiprocessing.process.parent_process() is None:
-        atexit.register(_end_all)
-    else:
-        from multiprocessing import util  # noqa: PLC0415 - only in its children
-
-        util.Finalize(None, _end_all, exitpriority=200)
 
 
 def _end_all() -> None:

@@ -7,11 +7,14 @@
 import asyncio
 import contextlib
 import heapq
+import logging
 import threading
 from collections.abc import Callable, Generator
 from typing import Protocol
 
 from headrace.errors import OperationTimeoutError, RejectedError
+
+logger = logging.getLogger("headrace")
 
 
 class Waiters:
@@ -38,7 +41,10 @@ class Waiters:
             while self._heap and self._heap[0][0] <= committed:
                 due.append(heapq.heappop(self._heap)[2])
         for callback in due:
-            callback()
+            try:
+                callback()
+            except Exception:  # a user's callback, in the thread that everything else depends on
+                logger.exception("a callback of an operation failed")
 
 
 class Fate(Protocol):

@@ -28,3 +28,13 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # an id without a name, as in many containers
         return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+RANK_VARIABLES = ("HEADRACE_RANK", "RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+
+
+def labels() -> dict[str, str]:
+    """Who writes a journal: host, pid, user, and the rank that the launcher gave."""
+    given = {"host": socket.gethostname(), "pid": str(os.getpid()), "user": user()}
+    rank = next((os.environ[name] for name in RANK_VARIABLES if os.environ.get(name)), None)
+    return given if rank is None else given | {"rank": rank}

@@ -61,7 +61,7 @@ def test_an_end_without_daemon_is_quick_and_says_what_is_left(run: Any) -> None:
     began = time.monotonic()
     result = run("log.log_metric('x', 1.0)", HEADRACE_TRACKING_URI="headrace://127.0.0.1:1")
     assert result.returncode == 0
-    assert "1 operations are not delivered yet" in result.stderr
+    assert "1 operations are not delivered to headrace://127.0.0.1:1 yet" in result.stderr
     assert time.monotonic() - began < 20
 
 

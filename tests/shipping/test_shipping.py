@@ -173,7 +173,7 @@ def test_closing_says_what_is_left_and_how_it_is_delivered(
     core.run_log(RUN).log_metric("x", 2.0)
     core.close(0.2)
     core.end_shipping()
-    assert "2 operations are not delivered yet" in caplog.text
+    assert "2 operations are not delivered to" in caplog.text
     assert f"headrace sync {settings.journal_dir}" in caplog.text
 
 

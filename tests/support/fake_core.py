@@ -1,5 +1,6 @@
 """A core with a real journal and an imagined daemon, for tests of what stands on a core."""
 
+import logging
 import struct
 import uuid
 from dataclasses import dataclass, field
@@ -98,9 +99,17 @@ class FakeCore:
 
     def pending(self) -> Pending:
         left = [(writer.pending(), writer.folder) for writer in self.writers if writer.pending()]
-        return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left))
+        return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left), self.uri)
 
-    def close(self, timeout: float) -> None:
+    def deliver(self, timeout: float | None = None) -> None:
+        self.flush(self.settings.exit_timeout if timeout is None else timeout)
+        self.warn_of_pending()
+
+    def warn_of_pending(self) -> None:
+        if left := self.pending():
+            logging.getLogger("headrace").warning("%s", left)
+
+    def close(self, timeout: float | None = None) -> None:
         pass
 
     def after_fork(self) -> None:

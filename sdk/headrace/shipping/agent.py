@@ -1,6 +1,6 @@
 """The agent: ships all journals of a folder, for every process of the node.
 
-``python -m headrace.shipping.agent FOLDER [--exit-idle SECONDS]``. One per folder: a second one exits at
+``headrace agent FOLDER [--exit-idle SECONDS]``. One per folder: a second one exits at
 once. Forked children and processes with ``HEADRACE_SHIPPER=agent`` start it when none runs; they hold no
 connection and run no gRPC themselves.
 """
@@ -79,7 +79,7 @@ def start(root: Path, exit_idle: float = 10.0) -> None:
     if lock is None:
         return
     os.close(lock)
-    command = [sys.executable, "-m", "headrace.shipping.agent", str(root), "--exit-idle", str(exit_idle)]
+    command = [sys.executable, "-m", "headrace", "agent", str(root), "--exit-idle", str(exit_idle)]
     with (root / "agent.log").open("ab") as log:
         subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -107,7 +107,3 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         os.close(lock)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -28,6 +28,8 @@ class Standing:
     tail: int
     committed: int
     living: bool
+    shipper: str
+    """Who ships it while its writer lives: ``thread`` (its own process) or ``agent``."""
     rejects: int = 0
 
     @property
@@ -45,14 +47,14 @@ class Carrier:
     shipper_for: Callable[[str], Shipper | None]
     """The shipper of a tracking URI; ``None``: leave these journals to others."""
     living: bool = False
-    """Whether to ship the journals of living processes too, as far as nobody else does."""
+    """Whether to ship the journals of living processes too that want an agent to."""
     unreadable: set[Path] = field(default_factory=set)
 
     def scan(self) -> None:
         """Takes on what is there to ship, and deletes what is delivered and old enough."""
         for standing in self.standings():
-            if standing.living and not self.living:
-                continue
+            if standing.living and not (self.living and standing.shipper == "agent"):
+                continue  # its own process ships it
             shipper = self.shipper_for(standing.uri)
             if shipper is None:
                 continue
@@ -90,8 +92,10 @@ def standing_of(path: Path) -> Standing:
     """How far the delivery of the journal at ``path`` is."""
     reader = JournalReader(path)
     try:
-        living = folders.writer_lives(path)
+        living, shipper = folders.writer_lives(path), reader.header.get("shipper", "thread")
         rejects = reader.control[layout.REJECTS]
-        return Standing(path, str(reader.header["uri"]), reader.tail, reader.committed, living, rejects)
+        return Standing(
+            path, str(reader.header["uri"]), reader.tail, reader.committed, living, shipper, rejects
+        )
     finally:
         reader.close()

@@ -50,9 +50,9 @@ class Link:
         connection = await self.connection()
         try:
             return await getattr(connection, how)(method, request, timeout)
-        except UnavailableError:
+        except UnavailableError as error:
             if self.uri.startswith("headrace://"):
-                raise
+                raise UnavailableError(f"no daemon answers at {self.uri}: {error}") from error
             # The folder's daemon was idle and left, or died: start it again, once.
             await self.failed(connection)
             return await getattr(await self.connection(), how)(method, request, timeout)

@@ -27,11 +27,25 @@ POLL_SECONDS = 0.02
 class Shipper:
     """Ships journals until cancelled. Its methods run in the loop, but for :meth:`add`."""
 
-    def __init__(self, link: Link, shipper_id: bytes, keep: float) -> None:
-        """``keep``: seconds for which committed files of cells stay."""
+    def __init__(
+        self,
+        link: Link,
+        shipper_id: bytes,
+        keep: float,
+        hand_over: Callable[[Writer], None] = lambda _: None,
+    ) -> None:
+        """Ships through ``link``.
+
+        Args:
+            link: the connection.
+            shipper_id: 16 bytes that are new for each process.
+            keep: seconds for which committed files of cells stay.
+            hand_over: called with a writer of this process that another process ships.
+        """
         self._link = link
         self._shipper_id = shipper_id
         self._keep = keep
+        self._hand_over = hand_over
         self._lanes: dict[str, Lane] = {}
         self._work = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -65,6 +79,8 @@ class Shipper:
             return False
         if not reader.claim():
             reader.close()
+            if writer is not None:
+                self._hand_over(writer)
             return False
         if writer is not None:
             writer.wake = self._wake_for(writer)
@@ -175,6 +191,8 @@ class Shipper:
         elif refused.code == codes.FENCED:
             logger.warning("journal %s is shipped by another process now", lane.reader.folder)
             self.remove(lane)
+            if lane.writer is not None:
+                self._hand_over(lane.writer)
         else:
             self._drop(lane, refused.message)
 

@@ -45,7 +45,7 @@ def sync(
     keep: float = 600.0,
     progress: Callable[[SyncProgress], None] = lambda _: None,
 ) -> SyncReport:
-    """Ships every journal below ``journal_dir``; those of living processes that nobody ships, too.
+    """Ships every journal below ``journal_dir``; those of living processes only if they want an agent to.
 
     Args:
         journal_dir: the folder, as in ``HEADRACE_JOURNAL_DIR``.
