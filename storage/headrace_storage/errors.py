@@ -11,11 +11,13 @@
     ├── IncarnationDeadError    this daemon was declared dead: it may not commit any more
     ├── SegmentMissingError     a file of the plan is gone (compacted meanwhile): plan again
     ├── SegmentCorruptError     a file whose checksum or size is wrong
+    ├── SegmentsMovedError      a swap's inputs went meanwhile: nothing was changed
     ├── ForeignStoreError       the catalog belongs to another object store
+    ├── UnsuitableDatabaseError the database must not or cannot hold a catalog: a person has to act
     └── CatalogUnavailableError the database cannot be reached or cannot work now: try again
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 
 class StorageError(Exception):
@@ -62,13 +64,18 @@ class WriterRefusedError(StorageError):
 class WritersMovedError(StorageError):
     """Nothing of the group was committed, because of these writers.
 
-    ``fenced`` have a newer epoch; ``elsewhere`` stand at another sequence than the group expected.
+    ``fenced`` have a newer epoch; ``elsewhere`` stand at another sequence than the group expected; both as
+    32 hex digits. ``holders`` tells which shipper has a fenced writer now: when it is the same as before,
+    it has opened the writer again and the connection of the group was a delayed one.
     """
 
-    def __init__(self, fenced: Collection[str], elsewhere: Collection[str]) -> None:
+    def __init__(
+        self, fenced: Collection[str], elsewhere: Collection[str], holders: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"writers fenced: {sorted(fenced)}, at another sequence: {sorted(elsewhere)}")
         self.fenced = frozenset(fenced)
         self.elsewhere = frozenset(elsewhere)
+        self.holders = dict(holders or {})
 
 
 class IncarnationDeadError(StorageError):
@@ -82,18 +89,28 @@ class IncarnationDeadError(StorageError):
 class SegmentMissingError(StorageError):
     """A segment's object is not there."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, segment_id: int | None = None) -> None:
         super().__init__(f"segment {path} is missing")
         self.path = path
+        self.segment_id = segment_id
 
 
 class SegmentCorruptError(StorageError):
     """A segment's bytes are not those that were written."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, segment_id: int | None = None) -> None:
         super().__init__(f"segment {path} is corrupt: {reason}")
         self.path = path
         self.reason = reason
+        self.segment_id = segment_id
+
+
+class SegmentsMovedError(StorageError):
+    """A swap found ``count`` of its inputs no longer live and folded, and changed nothing."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} segments to replace are no longer live and folded")
+        self.count = count
 
 
 class ForeignStoreError(StorageError):
@@ -103,6 +120,10 @@ class ForeignStoreError(StorageError):
         super().__init__(f"the catalog belongs to the object store {expected}, not to {found}")
         self.expected = expected
         self.found = found
+
+
+class UnsuitableDatabaseError(StorageError):
+    """The database must not or cannot hold a catalog: it would lose commits, or is too old or too new."""
 
 
 class CatalogUnavailableError(StorageError):

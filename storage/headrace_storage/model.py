@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 
 class RunStatus(StrEnum):
+    """How a run stands, in MLflow's words."""
+
     RUNNING = "RUNNING"
     SCHEDULED = "SCHEDULED"
     FINISHED = "FINISHED"
@@ -74,6 +76,13 @@ class Reject(NamedTuple):
     run_id: str | None = None
 
 
+class StoredReject(NamedTuple):
+    """A reject and when it was committed (``created_at``, ms)."""
+
+    reject: Reject
+    created_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class NewSegment:
     """A segment that is written (an object, ``path``) or to be stored in the catalog (``inline``).
@@ -92,6 +101,8 @@ class NewSegment:
 
 
 class CreateRun(NamedTuple):
+    """Creates a run, or completes its placeholder (``tracking.proto`` has the rules)."""
+
     experiment_id: str
     experiment_name: str
     run_name: str
@@ -101,12 +112,16 @@ class CreateRun(NamedTuple):
 
 
 class StartAttempt(NamedTuple):
+    """A launch begins or continues the run."""
+
     token: str
     process_id: str
     start_time: int
 
 
 class EndRun(NamedTuple):
+    """Ends the run, if it comes from the creator of its latest attempt."""
+
     status: RunStatus
     end_time: int
     token: str
@@ -114,16 +129,22 @@ class EndRun(NamedTuple):
 
 
 class SetParam(NamedTuple):
+    """Writes a param, once."""
+
     key: str
     value: str
 
 
 class SetTag(NamedTuple):
+    """Writes a tag over what it was."""
+
     key: str
     value: str
 
 
 class DeleteTag(NamedTuple):
+    """Takes a tag away."""
+
     key: str
 
 
@@ -168,6 +189,8 @@ class OpenedWriter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
+    """An experiment as the catalog knows it."""
+
     experiment_id: str
     name: str
     artifact_location: str
@@ -179,6 +202,8 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Run:
+    """A run as the catalog knows it, without its metrics."""
+
     run_id: str
     run_name: str
     experiment_id: str
@@ -193,6 +218,8 @@ class Run:
 
 
 class Point(NamedTuple):
+    """A step, a time and a value."""
+
     step: int
     timestamp: int
     value: float
@@ -201,7 +228,8 @@ class Point(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A key of a run at a glance. ``last`` and ``first`` by (step, timestamp, value), NaN lowest;
-    ``minimum`` and ``maximum`` over the values that are not NaN (NaN when there are none)."""
+    ``minimum`` and ``maximum`` over the values that are not NaN (NaN when there are none).
+    """
 
     run_id: str
     key: str

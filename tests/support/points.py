@@ -84,22 +84,17 @@ def to_rows(points: Sequence[Logged]) -> Rows:
 
 
 def to_points(rows: Rows) -> list[Logged]:
+    series = [rows.series_table[code] for code in rows.series.tolist()]
     return [
-        Logged(
-            *rows.series_table[series],
-            step,
-            timestamp,
-            value,
-            rows.writer_table[writer],
-            sequence,
-            order_time,
-        )
-        for series, step, timestamp, value, writer, sequence, order_time in zip(
-            rows.series.tolist(),
+        Logged(*columns)
+        for columns in zip(
+            [entry.run_id for entry in series],
+            [entry.key for entry in series],
+            [entry.attempt for entry in series],
             rows.step.tolist(),
             rows.timestamp.tolist(),
             rows.value.tolist(),
-            rows.writer.tolist(),
+            [rows.writer_table[code] for code in rows.writer.tolist()],
             rows.sequence.tolist(),
             rows.order_time.tolist(),
             strict=True,

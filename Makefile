@@ -1,0 +1,94 @@
+# Everything a contributor types. Each target makes .venv by itself; `make help` lists them.
+# PYTHON=/path/to/python chooses the interpreter; otherwise the newest suitable one on the path is found.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PY := .venv/bin/python
+READY := .venv/.ready
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+PROTO_FILES := $(wildcard proto/headrace_proto/v1/*.proto)
+PROTO_PY := .cache/proto-venv/bin/python
+PROTO_READY := .cache/proto-venv/.ready
+# The oldest generator that is supported: its output loads on protobuf 5.27 and all later ones.
+PROTO_TOOLS := grpcio-tools==1.66.2 setuptools==75.1.0
+PROTOC = $(PROTO_PY) -m grpc_tools.protoc -Iproto
+
+##@ Use
+
+.PHONY: run
+run: $(READY) ## Start a daemon, train in 4 processes, show what was logged
+	@$(PY) examples/distributed_digits.py
+
+.PHONY: serve
+serve: $(READY) ## Start a daemon on ./data, port 7070
+	@$(PY) -m headrace server --data data
+
+##@ Develop
+
+.PHONY: test
+test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, format and import layers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports
+
+.PHONY: format
+format: $(READY) ## Format, and fix what can be fixed
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+.PHONY: types
+types: $(READY) ## Check types, strictly
+	@$(PY) -m mypy
+
+.PHONY: bench
+bench: $(READY) ## Run the benchmarks (ARGS="series --quick")
+	@$(PY) -m benchmarks $(ARGS)
+
+##@ Protocol
+
+.PHONY: proto
+proto: $(PROTO_READY) ## Generate the Python code of the .proto files
+	@$(PROTOC) --python_out=proto --pyi_out=proto --grpc_python_out=proto $(PROTO_FILES)
+
+.PHONY: proto-check
+proto-check: $(PROTO_READY) ## Fail if the committed generated code is stale
+	@rm -rf .cache/proto && mkdir -p .cache/proto
+	@$(PROTOC) --python_out=.cache/proto --pyi_out=.cache/proto --grpc_python_out=.cache/proto $(PROTO_FILES)
+	@for new in .cache/proto/headrace_proto/v1/*; do \
+	    cmp -s $$new proto/headrace_proto/v1/$${new##*/} \
+	        || { echo "proto/headrace_proto/v1/$${new##*/} is stale: run make proto" >&2; exit 1; }; \
+	done
+	@echo "generated code is fresh"
+
+##@ House
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything above needs
+
+.PHONY: clean
+clean: ## Remove the environments, caches and build output (not ./data)
+	@rm -rf .venv .cache build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} \
+	    /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	    /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@sh tools/make_venv .venv $(PYTHON)
+	@echo "installing into .venv ..."
+	@PIP_CONSTRAINT=constraints.txt $(PY) $(PIP_INSTALL) -e '.[examples,lint,test]'
+	@touch $@
+
+$(PROTO_READY): Makefile
+	@sh tools/make_venv .cache/proto-venv $(PYTHON)
+	@$(PROTO_PY) $(PIP_INSTALL) $(PROTO_TOOLS)
+	@touch $@

@@ -1,0 +1,37 @@
+"""A real daemon in a process of its own, for the time of a benchmark."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+READY_WITHIN = 60.0
+STOPPED_WITHIN = 60.0
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator[str]:
+    """Starts a daemon on ``folder/data`` and any free port; gives its address, ``host:port``; stops it."""
+    folder.mkdir(parents=True)
+    data, log = folder / "data", folder / "daemon.log"
+    command = [sys.executable, "-m", "headrace_ingest", "--data", str(data), "--grpc-port", "0"]
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            yield _address(process, data / "daemon.json", log)
+        finally:
+            process.terminate()
+            status = process.wait(STOPPED_WITHIN)
+    if status != 0:
+        raise RuntimeError(f"the daemon exited with {status}:\n{log.read_text()}")
+
+
+def _address(process: subprocess.Popen[bytes], ready: Path, log: Path) -> str:
+    deadline = time.monotonic() + READY_WITHIN
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the daemon did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+    return str(json.loads(ready.read_text())["address"])

@@ -1,0 +1,142 @@
+"""One serving process, put together: the only place that names concrete classes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+import structlog
+
+from headrace_ingest.activity import Activity
+from headrace_ingest.committer import Committer
+from headrace_ingest.config import Config, StartError
+from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
+from headrace_ingest.incarnation import Incarnation
+from headrace_ingest.server import Server
+from headrace_ingest.service import IngestService
+from headrace_ingest.tracking import TrackingService
+from headrace_storage.catalog.commit import Commits
+from headrace_storage.catalog.database import Database, claim_store, migrate
+from headrace_storage.catalog.incarnations import Incarnations
+from headrace_storage.catalog.runs import Runs
+from headrace_storage.catalog.segments import Segments
+from headrace_storage.catalog.summaries import Summaries
+from headrace_storage.catalog.writers import Writers
+from headrace_storage.collect import Collector
+from headrace_storage.compact import Compactor
+from headrace_storage.errors import StorageError
+from headrace_storage.fold import Fold
+from headrace_storage.history import History
+from headrace_storage.objects import LocalStore
+from headrace_storage.periodic import repeat
+from headrace_storage.publish import Publisher
+from headrace_storage.segments.write import SegmentWriter
+
+log = structlog.get_logger("headrace")
+
+DRAIN_SECONDS: Final = 10.0
+"""How long the end may take."""
+
+PRUNE_INTERVAL: Final = 60.0
+
+_LAST_COMMITS_SECONDS: Final = 2.0
+"""What of it is left for commits when streams do not end."""
+
+
+async def prepare_catalog(config: Config, database_url: str) -> None:
+    """Brings the catalog up to date, once per daemon, before its processes serve.
+
+    :class:`StartError` when the database refuses, or belongs to another object store.
+    """
+    try:
+        async with _database(database_url, "headrace start") as database:
+            await migrate(database)
+            await claim_store(database, LocalStore(config.data).identity)
+            if config.database_url is None:
+                # The folder's lock says that nobody else uses the embedded server.
+                await bury_predecessors(Incarnations(database))
+    except (StorageError, OSError) as error:
+        raise StartError(f"the database cannot be used: {error}") from error
+
+
+async def serve(
+    config: Config, database_url: str, target: str, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls."""
+    async with AsyncExitStack() as stack:
+        # A connection for each, so that a commit waits neither for a read nor for a fold.
+        for_commits, for_calls, for_background = [
+            await stack.enter_async_context(_database(database_url, name))
+            for name in ("headrace commits", "headrace calls", "headrace background")
+        ]
+        store = LocalStore(config.data)
+        incarnation = Incarnation(Incarnations(for_background), lambda number: SegmentWriter(store, number))
+        await incarnation.register()
+
+        activity = Activity()
+        committer = Committer(Commits(for_commits), incarnation)
+        ingest = IngestService(Writers(for_calls), committer, activity)
+        history = History(Segments(for_calls), store)
+        tracking = TrackingService(Runs(for_calls), Summaries(for_calls, store), history, activity)
+        server = Server(
+            target, [ingest.handler(), tracking.handler()], [IngestService.NAME, TrackingService.NAME]
+        )
+
+        async with asyncio.TaskGroup() as tasks:
+            commits = tasks.create_task(committer.run())
+            others = [
+                tasks.create_task(incarnation.beat()),
+                tasks.create_task(keep_house(incarnation, partial(_background, for_background, store))),
+                tasks.create_task(_stop_when_idle(config, activity, stop)),
+            ]
+            await server.start()
+            ready()
+            await stop.wait()
+            try:
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    ingest.drain()
+                    await server.stop(DRAIN_SECONDS - _LAST_COMMITS_SECONDS)
+                    committer.close()
+                    await commits
+                    await incarnation.retire()
+            except (TimeoutError, StorageError) as error:
+                log.warning("the end was not orderly, journals keep what is not committed", error=str(error))
+            for task in (commits, *others):
+                task.cancel()
+
+
+def _background(database: Database, store: LocalStore, incarnation: int) -> Sequence[Task]:
+    """What an incarnation does beside serving."""
+    incarnations, segments = Incarnations(database), Segments(database)
+    lease = Lease(incarnations, incarnation).held
+
+    async def prune() -> None:
+        if await lease():
+            await Writers(database).prune()
+
+    return [
+        Fold(Summaries(database, store)).run,
+        Compactor(segments, store, incarnation, lease=lease).run,
+        Publisher(segments, store, lease=lease).run,
+        Collector(segments, incarnations, store, incarnation, lease=lease).run,
+        partial(repeat, "prune", prune, PRUNE_INTERVAL),
+    ]
+
+
+@asynccontextmanager
+async def _database(url: str, name: str) -> AsyncIterator[Database]:
+    database = await Database.connect(url, max_connections=1, application_name=name)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _stop_when_idle(config: Config, activity: Activity, stop: asyncio.Event) -> None:
+    if config.exit_idle is None:
+        return
+    while (left := config.exit_idle - activity.idle_seconds()) > 0:  # noqa: ASYNC110 -- time passes
+        await asyncio.sleep(left)
+    log.info("nobody uses the daemon, it ends", idle_seconds=config.exit_idle)
+    stop.set()

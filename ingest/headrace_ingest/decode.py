@@ -1,0 +1,262 @@
+"""From cells to columns: what a group of writers logged, as the engine takes it. Pure, and columnar.
+
+A record that cannot be taken becomes a reject of its own; the rest goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zlib import crc32
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from headrace_ingest.changes import run_change
+from headrace_ingest.dictionary import Dictionary
+from headrace_ingest.session import Batch
+from headrace_proto.limits import MAX_TIMESTAMP
+from headrace_proto.v1.tracking_pb2 import RunChange
+from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
+from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.model import Change, Reject, Rows, Series
+
+CELL: Final = np.dtype(
+    {
+        "names": ["kind", "flags", "series", "step", "timestamp", "value", "size"],
+        "formats": ["u1", "u1", "<u4", "<i8", "<i8", "<f8", "<u2"],
+        "offsets": [0, 1, 4, 8, 16, 24, 2],
+        "itemsize": CELL_SIZE,
+    }
+)
+"""A cell as it lies; ``size`` is that of a blob record, in cells."""
+
+_NO_TIME: Final = np.iinfo(np.int64).min
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive whole records ``[first, end)`` of one writer.
+
+    ``order_time`` is the running maximum of the writer's clock before them.
+    """
+
+    writer: UUID
+    dictionary: Dictionary
+    order_time: int
+    batches: Sequence[Batch]
+
+    @property
+    def first(self) -> int:
+        """The first sequence."""
+        return self.batches[0].first
+
+    @property
+    def end(self) -> int:
+        """The sequence after the last."""
+        return self.batches[-1].end
+
+
+class Decoded(NamedTuple):
+    """What the records of some parts say. ``order_times`` has the running maximum at the end of each part."""
+
+    rows: Rows
+    changes: Sequence[Change]
+    rejects: Sequence[Reject]
+    order_times: Sequence[int]
+
+
+def decode(parts: Sequence[Part]) -> Decoded:
+    """The records of ``parts``, in their order; each part is of another writer."""
+    columns = _Columns(sum(part.end - part.first for part in parts))
+    changes: list[Change] = []
+    rejects: list[Reject] = []
+    order_times: list[int] = []
+    for number, part in enumerate(parts):
+        begin, order_time = columns.length, part.order_time
+        for batch in part.batches:
+            cells = np.frombuffer(batch.cells, CELL)
+            good = _good(part, batch, cells, rejects)
+            order_time = columns.append(cells, good, batch.first, number, order_time)
+            changes += _changes(part, batch, rejects)
+        columns.name_series(begin, part.dictionary.series)
+        order_times.append(order_time)
+    rejects.sort(key=lambda reject: (reject.writer, reject.first))
+    return Decoded(columns.rows([part.writer for part in parts]), changes, rejects, order_times)
+
+
+class _Columns:
+    """Columns with room for a number of rows, filled from the front."""
+
+    def __init__(self, room: int) -> None:
+        self.length = 0
+        self._series = np.empty(room, np.uint32)
+        self._step = np.empty(room, np.int64)
+        self._timestamp = np.empty(room, np.int64)
+        self._value = np.empty(room, np.float64)
+        self._writer = np.empty(room, np.uint32)
+        self._sequence = np.empty(room, np.int64)
+        self._order_time = np.empty(room, np.int64)
+        self._codes: dict[Series, int] = {}
+
+    def append(
+        self, cells: NDArray[np.void], good: Mask | None, first: int, writer: int, order_time: int
+    ) -> int:
+        """Adds the ``good`` cells (``None``: all) with the writer's series numbers; gives the order time."""
+        if good is None:
+            sequence = np.arange(first, first + len(cells))
+        else:
+            cells, sequence = cells[good], first + np.flatnonzero(good)
+        if len(cells) == 0:
+            return order_time
+        to = slice(self.length, self.length + len(cells))
+        self._series[to] = cells["series"]
+        self._step[to] = cells["step"]
+        timestamp = self._timestamp[to]
+        timestamp[:] = cells["timestamp"]
+        self._value[to] = cells["value"]
+        self._writer[to] = writer
+        self._sequence[to] = sequence
+        given = cells["flags"] & TIMESTAMP_GIVEN != 0
+        clock = np.where(given, _NO_TIME, timestamp) if given.any() else timestamp
+        reached = self._order_time[to]
+        np.maximum.accumulate(clock, out=reached)
+        np.maximum(reached, order_time, out=reached)
+        self.length = to.stop
+        return int(reached[-1])
+
+    def name_series(self, begin: int, series: Sequence[Series]) -> None:
+        """Turns the writer's numbers from row ``begin`` on into codes of the table that all writers share."""
+        numbers = self._series[begin : self.length]
+        if len(numbers) == 0:
+            return
+        span = int(numbers.max()) + 1
+        if span > 4 * len(numbers):
+            distinct, positions = np.unique(numbers, return_inverse=True)
+            numbers[:] = self._codes_of(series, distinct)[positions]
+            return
+        is_used = np.zeros(span, np.bool_)
+        is_used[numbers] = True
+        used = np.flatnonzero(is_used)
+        code_of = np.empty(span, np.uint32)
+        code_of[used] = self._codes_of(series, used)
+        numbers[:] = code_of[numbers]
+
+    def _codes_of(self, series: Sequence[Series], used: NDArray[np.integer[Any]]) -> NDArray[np.uint32]:
+        codes = self._codes
+        return np.array([codes.setdefault(series[number], len(codes)) for number in used.tolist()], np.uint32)
+
+    def rows(self, writers: Sequence[UUID]) -> Rows:
+        """All rows that were added."""
+        end = self.length
+        return Rows(
+            series=self._series[:end],
+            step=self._step[:end],
+            timestamp=self._timestamp[:end],
+            value=self._value[:end],
+            writer=self._writer[:end],
+            sequence=self._sequence[:end],
+            order_time=self._order_time[:end],
+            series_table=list(self._codes),
+            writer_table=writers,
+        )
+
+
+def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Reject]) -> Mask | None:
+    """Which cells are points to take; ``None``: all. The bad ones are added to ``rejects``."""
+    series, timestamp = cells["series"], cells["timestamp"]
+    defined, problems = len(part.dictionary.series), part.dictionary.problems
+    is_metric = cells["kind"] == METRIC
+    if (
+        not problems
+        and is_metric.all()
+        and series.max() < defined
+        and timestamp.min() >= 0
+        and timestamp.max() <= MAX_TIMESTAMP
+    ):
+        return None
+    undecided = ~_in_blobs(batch, cells)
+    is_metric &= undecided
+    is_defined = series < defined
+    is_refused = np.zeros(len(cells), np.bool_)
+    if problems:
+        is_refused[is_defined] = _flags(part.dictionary.refused_series(), defined)[series[is_defined]]
+    is_time = (timestamp >= 0) & (timestamp <= MAX_TIMESTAMP)
+    good: Mask = is_metric & is_defined & ~is_refused & is_time
+    is_bad = undecided & ~good & (cells["kind"] != PAD)
+    for begin, end in _runs_alike(is_bad, is_metric, cells):
+        code, message, run_id = _refusal(part.dictionary, cells[begin])
+        rejects.append(Reject(part.writer, batch.first + begin, batch.first + end, code, message, run_id))
+    return good
+
+
+def _in_blobs(batch: Batch, cells: NDArray[np.void]) -> Mask:
+    """Which cells belong to blob records."""
+    inside = np.zeros(len(cells) + 1, np.int8)
+    heads = np.array(batch.blobs, np.int64)
+    if len(heads):
+        inside[heads] += 1
+        inside[heads + cells["size"][heads]] -= 1
+    deep: Mask = np.cumsum(inside[:-1], dtype=np.int8) > 0
+    return deep
+
+
+def _flags(numbers: NDArray[np.uint32], size: int) -> Mask:
+    flags = np.zeros(size, np.bool_)
+    flags[numbers] = True
+    return flags
+
+
+def _runs_alike(is_bad: Mask, is_metric: Mask, cells: NDArray[np.void]) -> Iterator[tuple[int, int]]:
+    """Ranges of neighbouring bad cells of one kind and, if they are points, of one series."""
+    bad = np.flatnonzero(is_bad)
+    if len(bad) == 0:
+        return
+    kind, series = cells["kind"][bad], np.where(is_metric[bad], cells["series"][bad], 0)
+    breaks = np.flatnonzero((np.diff(bad) != 1) | (np.diff(kind) != 0) | (series[1:] != series[:-1])) + 1
+    for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(bad)], strict=True):
+        yield int(bad[begin]), int(bad[end - 1]) + 1
+
+
+def _refusal(dictionary: Dictionary, cell: np.void) -> tuple[str, str, str | None]:
+    """Why a cell is refused: code, message, run id."""
+    kind, number = int(cell["kind"]), int(cell["series"])
+    if kind == UNWRITTEN:
+        return "DATA_LOSS", "the record was lost when the host of its journal crashed", None
+    if kind != METRIC:
+        return "BAD_REQUEST", f"a record of kind {kind}, which this daemon does not know; upgrade it", None
+    if number >= len(dictionary.series):
+        return "BAD_REQUEST", f"series {number} was not defined on this stream", None
+    run_id = dictionary.series[number].run_id
+    if problem := dictionary.problems.get(number):
+        return "INVALID_PARAMETER_VALUE", problem, run_id
+    key, timestamp = dictionary.series[number].key, int(cell["timestamp"])
+    message = f"timestamp of metric {key[:50]!r} is {timestamp} ms, the bounds are 0 and {MAX_TIMESTAMP}"
+    return "INVALID_PARAMETER_VALUE", message, run_id
+
+
+def _changes(part: Part, batch: Batch, rejects: list[Reject]) -> Iterator[Change]:
+    """The changes of runs in the blob records; those that cannot be taken are added to ``rejects``."""
+    for head in batch.blobs:
+        _, _, cells, run, length, checksum, _, _ = BLOB_HEAD.unpack_from(batch.cells, head * CELL_SIZE)
+        begin = (head + 1) * CELL_SIZE
+        payload = bytes(batch.cells[begin : begin + length])
+        sequence, end = batch.first + head, batch.first + head + cells
+        runs = part.dictionary.runs
+        run_id = runs[run].run_id if run < len(runs) else None
+        if problem := part.dictionary.run_problem(run):
+            rejects.append(Reject(part.writer, sequence, end, "BAD_REQUEST", problem, run_id))
+        elif crc32(payload) != checksum:
+            message = "the record's checksum is wrong: it was damaged in its journal or on the way"
+            rejects.append(Reject(part.writer, sequence, end, "DATA_LOSS", message, run_id))
+        else:
+            try:
+                change = run_change(RunChange.FromString(payload))
+            except (InvalidArgumentError, DecodeError) as error:
+                code = "INVALID_PARAMETER_VALUE" if isinstance(error, InvalidArgumentError) else "BAD_REQUEST"
+                rejects.append(Reject(part.writer, sequence, end, code, str(error), run_id))
+            else:
+                yield Change(part.writer, sequence, end, runs[run].run_id, change)

@@ -1,0 +1,80 @@
+"""The program: ``headrace server``."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+
+import structlog
+
+from headrace_ingest import config as configuration
+from headrace_ingest import logs, signals
+from headrace_ingest.config import Config, StartError, add_arguments
+from headrace_ingest.folder import announced, locked
+from headrace_ingest.ports import reachable, reserve, target
+from headrace_ingest.postgres import EmbeddedPostgres, PostgresError
+
+__all__ = ["add_arguments", "main", "run"]
+
+log = structlog.get_logger("headrace")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses ``argv`` and serves until a signal; the exit code."""
+    parser = argparse.ArgumentParser(prog="headrace server", description="Serves Headrace on this machine.")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves as the options of :func:`add_arguments` say, until a signal; the exit code."""
+    logs.configure()
+    try:
+        signals.run(_serve(configuration.from_arguments(arguments)))
+    except StartError as error:
+        print(f"headrace server: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    stop = signals.stop_event()
+    with locked(config.data), reserve(config.host, config.grpc_port) as reserved, ExitStack() as stack:
+        host, port, *_ = reserved.getsockname()
+        address = reachable(host, port)
+
+        def ready() -> None:
+            stack.enter_context(announced(config.data, address))
+            where = "embedded PostgreSQL" if config.database_url is None else "given by --database-url"
+            told = f"headrace serves on {address}, data in {config.data}, database {where}, pid {os.getpid()}"
+            print(told, flush=True)  # noqa: T201
+
+        async with _database(config) as database_url:
+            # Late, because gRPC reads its environment when it is imported.
+            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+            from headrace_ingest import app, supervisor  # noqa: PLC0415
+
+            await app.prepare_catalog(config, database_url)
+            serve = app.serve if config.workers == 1 else supervisor.supervise
+            await serve(config, database_url, target(host, port), stop, ready)
+
+
+@asynccontextmanager
+async def _database(config: Config) -> AsyncIterator[str]:
+    """The URL of the database: the given one, or that of the embedded server, as long as this lasts."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    server = EmbeddedPostgres(config.data)
+    try:
+        await server.start()
+    except PostgresError as error:
+        raise StartError(str(error)) from error
+    supervising = asyncio.create_task(server.supervise())
+    try:
+        yield server.url
+    finally:
+        supervising.cancel()
+        await server.stop()

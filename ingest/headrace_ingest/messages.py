@@ -1,0 +1,76 @@
+"""From the engine's values to the tracking protocol's messages. No I/O."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from headrace_proto.v1 import tracking_pb2 as pb
+from headrace_storage import model
+
+_STATUS: Final = {
+    model.RunStatus.RUNNING: pb.RUNNING,
+    model.RunStatus.SCHEDULED: pb.SCHEDULED,
+    model.RunStatus.FINISHED: pb.FINISHED,
+    model.RunStatus.FAILED: pb.FAILED,
+    model.RunStatus.KILLED: pb.KILLED,
+}
+
+
+def experiment(found: model.Experiment) -> pb.Experiment:
+    """An experiment."""
+    return pb.Experiment(
+        experiment_id=found.experiment_id,
+        name=found.name,
+        artifact_location=found.artifact_location,
+        lifecycle_stage=found.lifecycle_stage,
+        creation_time=found.creation_time,
+        last_update_time=found.last_update_time,
+        tags=found.tags,
+    )
+
+
+def run(found: model.Run, summaries: Iterable[model.Summary]) -> pb.Run:
+    """A run with the latest value of each key."""
+    info = pb.RunInfo(
+        run_id=found.run_id,
+        run_name=found.run_name,
+        experiment_id=found.experiment_id,
+        user_id=found.user_id,
+        status=_STATUS[found.status],
+        start_time=found.start_time,
+        end_time=found.end_time,
+        lifecycle_stage=found.lifecycle_stage,
+        artifact_uri=found.artifact_uri,
+    )
+    latest = (_metric(summary.key, summary.last) for summary in summaries)
+    return pb.Run(info=info, metrics=latest, params=found.params, tags=found.tags)
+
+
+def summary(found: model.Summary) -> pb.MetricSummary:
+    """A key of a run at a glance."""
+    return pb.MetricSummary(
+        key=found.key,
+        last=_metric(found.key, found.last),
+        first=_metric(found.key, found.first),
+        min=found.minimum,
+        max=found.maximum,
+        count=found.count,
+        nan_count=found.nan_count,
+    )
+
+
+def reject(found: model.StoredReject) -> pb.ListRejectsResponse.Entry:
+    """A refused operation."""
+    refused = found.reject
+    return pb.ListRejectsResponse.Entry(
+        writer_id=refused.writer.hex,
+        first=refused.first,
+        end=refused.end,
+        code=refused.code,
+        message=refused.message,
+        timestamp=found.created_at,
+        run_id=refused.run_id or "",
+    )
+
+
+def _metric(key: str, point: model.Point) -> pb.Metric:
+    return pb.Metric(key=key, value=point.value, timestamp=point.timestamp, step=point.step)

@@ -1,0 +1,124 @@
+"""One writer on one stream, without I/O: which of the bytes that arrive are new, whole and within bounds.
+
+Invariants: ``committed <= taken <= received``; ``(received - committed) * 32 <= credit``; ``taken`` is the
+end of a record. Between ``taken`` and ``received`` lies at most one record, whose rest is to come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from headrace_ingest.admission import MAX_SEQUENCE, WRITER_CREDIT, malformed
+from headrace_ingest.dictionary import Dictionary
+from headrace_proto.wire import BLOB, BLOB_HEAD, CELL_SIZE, blob_cells
+from headrace_storage.model import OpenedWriter
+
+CREDIT_CELLS: Final = WRITER_CREDIT // CELL_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Whole records: ``cells`` as they came; ``blobs`` are the indexes of the blob records' heads."""
+
+    first: int
+    cells: memoryview
+    blobs: Sequence[int]
+
+    @property
+    def end(self) -> int:
+        """The sequence after the last record."""
+        return self.first + len(self.cells) // CELL_SIZE
+
+
+class Session:
+    """Where a writer stands. All positions are sequences."""
+
+    def __init__(self, writer: UUID, opened: OpenedWriter, credit_cells: int = CREDIT_CELLS) -> None:
+        self.writer = writer
+        self.epoch = opened.epoch
+        self.dictionary = Dictionary()
+        self.committed = opened.committed
+        self.received = opened.committed
+        self.taken = opened.committed
+        self._credit_cells = credit_cells
+        self._cut: list[memoryview] = []
+        self._cut_needs = 0
+
+    @property
+    def cut_bytes(self) -> int:
+        """Bytes kept of a record whose rest has not arrived."""
+        return (self.received - self.taken) * CELL_SIZE
+
+    def receive(self, first: int, definitions: bytes, cells: bytes) -> Batch | None:
+        """The whole records that ``Append(first, definitions, cells)`` completes, if any.
+
+        What was received before is cut off; a blob record is kept back until it is whole.
+        :class:`RefusedError` when the message breaks the protocol or a bound.
+        """
+        if definitions:
+            self.dictionary.add(definitions)
+        fresh = self._fresh(first, memoryview(cells))
+        self.received += len(fresh) // CELL_SIZE
+        if self._cut:
+            self._cut.append(fresh)
+            if self.received - self.taken < self._cut_needs:
+                return None
+            fresh = memoryview(b"".join(self._cut))
+            self._cut = []
+        blobs, whole = self._records(fresh)
+        if rest := fresh[whole * CELL_SIZE :]:
+            # A copy, so that the rest does not keep the whole message in memory.
+            self._cut = [memoryview(bytes(rest))]
+        if whole == 0:
+            return None
+        batch = Batch(self.taken, fresh[: whole * CELL_SIZE], blobs)
+        self.taken = batch.end
+        return batch
+
+    def commit(self, end: int) -> None:
+        """Notes that everything below ``end`` is durable and visible."""
+        if not self.committed <= end <= self.taken:
+            raise ValueError(f"committed {self.committed} -> {end}, taken {self.taken}")
+        self.committed = end
+
+    def forget(self) -> None:
+        """Frees what later cells would need; none are received any more."""
+        self.dictionary = Dictionary()
+        self._cut = []
+
+    def _fresh(self, first: int, cells: memoryview) -> memoryview:
+        """What of ``cells`` was not received before."""
+        if len(cells) % CELL_SIZE:
+            raise malformed(f"{len(cells)} bytes are not whole cells of {CELL_SIZE}")
+        end = first + len(cells) // CELL_SIZE
+        if end > MAX_SEQUENCE:
+            raise malformed(f"sequence {end} is above {MAX_SEQUENCE}")
+        if first > self.received:
+            raise malformed(f"cells begin at {first}, but {self.received} is the next that is missing")
+        if end - self.committed > self._credit_cells:
+            raise malformed(
+                f"{(end - self.committed) * CELL_SIZE} bytes are not yet acknowledged, "
+                f"the credit is {self._credit_cells * CELL_SIZE}"
+            )
+        return cells[min(self.received - first, end - first) * CELL_SIZE :]
+
+    def _records(self, cells: memoryview) -> tuple[list[int], int]:
+        """Where the blob records in ``cells`` begin, and how many cells lie in whole records."""
+        kinds = np.frombuffer(cells, np.uint8)[::CELL_SIZE]
+        count, position = len(kinds), 0
+        blobs: list[int] = []
+        for head in np.flatnonzero(kinds == BLOB).tolist():
+            if head < position:  # inside the payload of the one before
+                continue
+            _, _, size, _, length, _, _, _ = BLOB_HEAD.unpack_from(cells, head * CELL_SIZE)
+            if size != blob_cells(length):
+                raise malformed(f"the record at {self.taken + head} has {length} bytes in {size} cells")
+            if head + size > count:
+                self._cut_needs = size
+                return blobs, head
+            blobs.append(head)
+            position = head + size
+        return blobs, count

@@ -1,0 +1,149 @@
+"""The tracking service: metadata and reads. Translation only."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import numpy as np
+
+from headrace_ingest import changes, messages
+from headrace_ingest.activity import Activity
+from headrace_ingest.status import told
+from headrace_proto.limits import text_problem
+from headrace_proto.v1 import tracking_pb2 as pb
+from headrace_storage.catalog.runs import Runs
+from headrace_storage.catalog.summaries import Summaries
+from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.history import History
+
+Unary = Callable[[Any], Awaitable[Any]]
+
+DEFAULT_RESULTS: Final = 1000
+MAX_RESULTS: Final = 50_000
+
+_RUNS_AT_ONCE: Final = 500
+"""Runs on one page at most, whatever was asked for: each comes with all its metrics, params and tags."""
+
+_CHUNK: Final = 1 << 16
+"""Points in one message of a history: 1.5 MiB."""
+
+
+class TrackingService:
+    """``headrace.v1.Tracking``."""
+
+    NAME = "headrace.v1.Tracking"
+
+    def __init__(self, runs: Runs, summaries: Summaries, history: History, activity: Activity) -> None:
+        self._runs = runs
+        self._summaries = summaries
+        self._history = history
+        self._activity = activity
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a gRPC server serves."""
+        unary: dict[type[Any], Unary] = {
+            pb.CreateExperimentRequest: self.create_experiment,
+            pb.GetExperimentRequest: self.get_experiment,
+            pb.ListExperimentsRequest: self.list_experiments,
+            pb.CreateRunRequest: self.create_run,
+            pb.GetRunRequest: self.get_run,
+            pb.ListRunsRequest: self.list_runs,
+            pb.GetSummariesRequest: self.get_summaries,
+            pb.ListRejectsRequest: self.list_rejects,
+        }
+        methods = {
+            request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
+                self._answering(method),
+                request_deserializer=request.FromString,
+                response_serializer=lambda response: response.SerializeToString(),
+            )
+            for request, method in unary.items()
+        }
+        methods["GetMetricHistory"] = grpc.unary_stream_rpc_method_handler(
+            self._stream_history,
+            request_deserializer=pb.GetMetricHistoryRequest.FromString,
+            response_serializer=pb.HistoryChunk.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(self.NAME, methods)
+
+    async def create_experiment(self, request: pb.CreateExperimentRequest) -> pb.Experiment:
+        """A new experiment."""
+        location = request.artifact_location
+        if problem := text_problem(location, 4096):
+            raise InvalidArgumentError("artifact_location", problem)
+        name, tags = changes.experiment_name(request.name), changes.tags(request.tags)
+        return messages.experiment(await self._runs.create_experiment(name, location, tags))
+
+    async def get_experiment(self, request: pb.GetExperimentRequest) -> pb.Experiment:
+        """An experiment by id or name."""
+        if request.WhichOneof("by") == "name":
+            return messages.experiment(await self._runs.get_experiment_by_name(request.name))
+        return messages.experiment(await self._runs.get_experiment(request.experiment_id))
+
+    async def list_experiments(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
+        """A page of experiments."""
+        limit = _limit(request.max_results)
+        found, token = await self._runs.list_experiments(limit, request.page_token)
+        return pb.ListExperimentsResponse(experiments=map(messages.experiment, found), next_page_token=token)
+
+    async def create_run(self, request: pb.CreateRunRequest) -> pb.Run:
+        """A new run, outside any journal."""
+        run = await self._runs.create_run(request.run_id or None, changes.create_run(request.run))
+        return messages.run(run, ())
+
+    async def get_run(self, request: pb.GetRunRequest) -> pb.Run:
+        """A run with the latest value of each key."""
+        run = await self._runs.get_run(request.run_id)
+        return messages.run(run, await self._summaries.get(run.run_id, None))
+
+    async def list_runs(self, request: pb.ListRunsRequest) -> pb.ListRunsResponse:
+        """A page of runs, with their latest values."""
+        limit = min(_limit(request.max_results), _RUNS_AT_ONCE)
+        found, token = await self._runs.list_runs(request.experiment_ids, limit, request.page_token)
+        summaries = await self._summaries.get_many([run.run_id for run in found])
+        return pb.ListRunsResponse(
+            runs=[messages.run(run, summaries.get(run.run_id, ())) for run in found], next_page_token=token
+        )
+
+    async def get_summaries(self, request: pb.GetSummariesRequest) -> pb.GetSummariesResponse:
+        """Keys of a run at a glance."""
+        run = await self._runs.get_run(request.run_id)
+        found = await self._summaries.get(run.run_id, list(request.keys) or None)
+        return pb.GetSummariesResponse(summaries=map(messages.summary, found))
+
+    async def list_rejects(self, request: pb.ListRejectsRequest) -> pb.ListRejectsResponse:
+        """Refused operations."""
+        found = await self._runs.list_rejects(request.run_id or None, _limit(request.max_results))
+        return pb.ListRejectsResponse(rejects=map(messages.reject, found))
+
+    async def history(self, request: pb.GetMetricHistoryRequest) -> AsyncIterator[pb.HistoryChunk]:
+        """All points of a key in logged order."""
+        run = await self._runs.get_run(request.run_id)
+        table = await self._history.get(run.run_id, request.key)
+        columns = [
+            np.ascontiguousarray(table.column(name).to_numpy(), dtype)
+            for name, dtype in (("step", "<i8"), ("timestamp", "<i8"), ("value", "<f8"))
+        ]
+        for at in range(0, len(table), _CHUNK):
+            steps, timestamps, values = (column[at : at + _CHUNK].tobytes() for column in columns)
+            yield pb.HistoryChunk(steps=steps, timestamps=timestamps, values=values)
+
+    def _answering(self, method: Unary) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def answer(request: Any, context: Any) -> Any:
+            with self._activity.busy():
+                async with told(context):
+                    return await method(request)
+
+        return answer
+
+    async def _stream_history(self, request: Any, context: Any) -> None:
+        with self._activity.busy():
+            async with told(context):
+                async for chunk in self.history(request):
+                    await context.write(chunk)
+
+
+def _limit(max_results: int) -> int:
+    if not 0 <= max_results <= MAX_RESULTS:
+        raise InvalidArgumentError("max_results", f"is {max_results}, the bounds are 0 and {MAX_RESULTS}")
+    return max_results or DEFAULT_RESULTS

@@ -1,0 +1,159 @@
+"""What the changes of runs mean: pure rules, no database. ``apply.py`` reads the state and writes it back.
+
+The comments of ``RunChange`` in ``tracking.proto`` are the specification.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from headrace_storage.model import (
+    Change,
+    CreateRun,
+    DeleteTag,
+    EndRun,
+    Reject,
+    RunStatus,
+    SetParam,
+    SetTag,
+    StartAttempt,
+)
+
+RECOVERED_TAG: Final = "headrace.recovered"
+"""Says why a run is not in the experiment that it was created for."""
+
+_SHOWN: Final = 100
+"""Characters of a value that a message repeats."""
+
+RunKey = tuple[str, str]
+"""Run id and key of a param or tag."""
+
+
+class Placement(NamedTuple):
+    """The experiment that a CreateRun leads to. ``detour`` says why it is not the one that was asked for."""
+
+    experiment_id: int
+    detour: str = ""
+
+
+class Attempt(NamedTuple):
+    """A launch of a run; ``number`` counts from 1."""
+
+    token: str
+    number: int
+    process_id: str
+    start_time: int
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run's row; ``attempts`` by token, oldest first."""
+
+    run_id: str
+    experiment_id: int
+    run_name: str
+    user_id: str
+    status: RunStatus
+    start_time: int
+    end_time: int | None
+    placeholder: bool
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The runs as they are and, change by change, what has to be written.
+
+    ``runs`` holds those that are created, started or ended; ``params`` the known values of the keys that
+    are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write have a
+    value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that was
+    set before, for they are older than anything else of the run.
+    """
+
+    runs: Mapping[str, RunState]
+    params: dict[RunKey, str]
+    placements: Mapping[tuple[str, str], Placement]
+    changed_runs: set[str] = field(default_factory=set)
+    new_attempts: list[tuple[str, Attempt]] = field(default_factory=list)
+    new_params: dict[RunKey, str] = field(default_factory=dict)
+    tags: dict[RunKey, str | None] = field(default_factory=dict)
+    initial_tags: dict[RunKey, str] = field(default_factory=dict)
+
+    def apply(self, change: Change) -> Reject | None:
+        """Take ``change`` into account, or say why it is refused."""
+        match change.change:
+            case CreateRun() as create:
+                return self._create(change, create)
+            case SetParam(key, value):
+                return self._set_param(change, key, value)
+            case SetTag(key, value):
+                self._tag(change.run_id, key, value)
+            case DeleteTag(key):
+                self._tag(change.run_id, key, None)
+            case StartAttempt() as start:
+                self._start(self.runs[change.run_id], start)
+            case EndRun() as end:
+                self._end(self.runs[change.run_id], end)
+        return None
+
+    def _create(self, change: Change, create: CreateRun) -> Reject | None:
+        run = self.runs[change.run_id]
+        placement = self.placements[create.experiment_id, create.experiment_name]
+        start_time = create.start_time or run.start_time
+        created = (placement.experiment_id, create.run_name, create.user_id, start_time)
+        if not run.placeholder:
+            if created == (run.experiment_id, run.run_name, run.user_id, run.start_time):
+                return None
+            return refused(change, "RESOURCE_ALREADY_EXISTS", f"run {run.run_id} already exists")
+        run.experiment_id, run.run_name, run.user_id, run.start_time = created
+        run.placeholder = False
+        self.changed_runs.add(run.run_id)
+        tags = dict(create.tags)
+        if placement.detour:
+            tags[RECOVERED_TAG] = placement.detour
+        for key, value in tags.items():
+            if (run.run_id, key) not in self.tags:
+                self.initial_tags[run.run_id, key] = value
+        return None
+
+    def _set_param(self, change: Change, key: str, value: str) -> Reject | None:
+        known = self.params.get((change.run_id, key))
+        if known is None:
+            self.params[change.run_id, key] = self.new_params[change.run_id, key] = value
+        elif known != value:
+            return refused(
+                change,
+                "INVALID_PARAMETER_VALUE",
+                f"param {shown(key)} of run {change.run_id} is {shown(known)} and cannot become "
+                f"{shown(value)}: params are written once; log a changing value as a tag or a metric",
+            )
+        return None
+
+    def _tag(self, run_id: str, key: str, value: str | None) -> None:
+        self.tags[run_id, key] = value
+        self.initial_tags.pop((run_id, key), None)
+
+    def _start(self, run: RunState, start: StartAttempt) -> None:
+        if start.token in run.attempts:
+            return
+        attempt = Attempt(start.token, len(run.attempts) + 1, start.process_id, start.start_time)
+        run.attempts[start.token] = attempt
+        run.status, run.end_time = RunStatus.RUNNING, None
+        self.new_attempts.append((run.run_id, attempt))
+        self.changed_runs.add(run.run_id)
+
+    def _end(self, run: RunState, end: EndRun) -> None:
+        attempt = run.attempts.get(end.token)
+        if attempt and attempt.process_id == end.process_id and attempt.number == len(run.attempts):
+            run.status, run.end_time = end.status, end.end_time
+            self.changed_runs.add(run.run_id)
+
+
+def refused(change: Change, code: str, message: str) -> Reject:
+    """The reject of a change."""
+    return Reject(change.writer, change.sequence, change.end, code, message, change.run_id)
+
+
+def shown(text: str) -> str:
+    """``text`` in quotes, printable and not too long for a message."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

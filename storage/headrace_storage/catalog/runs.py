@@ -1,0 +1,201 @@
+"""Runs, experiments and rejects for the tracking service: reads, and writes outside any journal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from headrace_storage.catalog.apply import apply_changes, lock_runs
+from headrace_storage.catalog.commit import reject_of
+from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.database import Database
+from headrace_storage.catalog.pages import page_key, page_token
+from headrace_storage.catalog.placement import experiment_number, place_runs
+from headrace_storage.catalog.queries import Queries
+from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from headrace_storage.model import Change, CreateRun, Experiment, Run, RunStatus, StoredReject
+
+_QUERIES: Final = Queries("runs")
+
+_LARGEST: Final = 2**63 - 1
+_LARGEST_ID: Final = UUID(int=2**128 - 1)
+
+_NO_WRITER: Final = UUID(int=0)
+
+
+class Runs:
+    """The runs of a database, the experiments they belong to and what was refused of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_experiment(
+        self, name: str, artifact_location: str, tags: Mapping[str, str]
+    ) -> Experiment:
+        """A new experiment; an empty ``artifact_location`` is Headrace's own store.
+
+        Raises:
+            AlreadyExistsError: the name is taken, maybe by a deleted experiment.
+            InvalidArgumentError: a value that the database cannot hold.
+        """
+
+        async def work(connection: Connection) -> Experiment | None:
+            number = await connection.fetchval(_QUERIES["create_experiment"], name, artifact_location)
+            if number is None:
+                return None
+            await connection.execute(_QUERIES["tag_experiment"], number, list(tags), list(tags.values()))
+            return _experiment(await connection.fetchrow(_QUERIES["experiment_by_id"], number))
+
+        if created := await self._database.retrying(work):
+            return created
+        taken = await self.get_experiment_by_name(name)
+        raise AlreadyExistsError("experiment", name, "it is deleted" * (taken.lifecycle_stage == "deleted"))
+
+    async def get_experiment(self, experiment_id: str) -> Experiment:
+        """The experiment, deleted or not.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        async with self._database.acquire() as connection:
+            return await _experiment_by_id(connection, experiment_id)
+
+    async def get_experiment_by_name(self, name: str) -> Experiment:
+        """As :meth:`get_experiment`, by name."""
+        row = await self._fetchrow("experiment_by_name", name)
+        if row is None:
+            raise NotFoundError("experiment", name)
+        return _experiment(row)
+
+    async def list_experiments(self, limit: int, token: str = "") -> tuple[list[Experiment], str]:
+        """Up to ``limit`` active experiments, newest first, and the token of the next page ("": none).
+
+        Raises:
+            InvalidArgumentError: the token was not given out by this method.
+        """
+        [before] = page_key(token, [int]) if token else [_LARGEST]
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["list_experiments"], before, limit + 1)
+        experiments = [_experiment(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return experiments, page_token([int(experiments[-1].experiment_id)]) if more else ""
+
+    async def create_run(self, run_id: str | None, create: CreateRun) -> Run:
+        """A new run, or the completion of a placeholder; ``None`` makes an id.
+
+        The same request again is answered with the run that the first one made.
+
+        Raises:
+            AlreadyExistsError: the id is taken.
+            NotFoundError: there is no such experiment (a name that is not there is created).
+            InvalidArgumentError: the experiment is deleted, or a value that the database cannot hold.
+        """
+        id_ = _uuid(run_id) if run_id else uuid4()
+        if id_ is None:
+            raise InvalidArgumentError("run_id", "is not 32 hexadecimal digits")
+        change = Change(_NO_WRITER, 0, 1, id_.hex, create)
+
+        async def work(connection: Connection) -> Run:
+            if create.experiment_id:
+                await _experiment_by_id(connection, create.experiment_id)
+            placements = await place_runs(connection, [create])
+            [placement] = placements.values()
+            if placement.detour:
+                raise InvalidArgumentError("experiment", f"cannot be used: {placement.detour}")
+            await lock_runs(connection, [change.run_id])
+            for reject in await apply_changes(connection, [change], placements):
+                if reject.code == "RESOURCE_ALREADY_EXISTS":
+                    raise AlreadyExistsError("run", change.run_id)
+                raise InvalidArgumentError("value", reject.message)
+            return _run(await connection.fetchrow(_QUERIES["get_run"], change.run_id))
+
+        return await self._database.retrying(work)
+
+    async def get_run(self, run_id: str) -> Run:
+        """The run with its params and tags, deleted or not; a run whose metrics came first counts.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = await self._fetchrow("get_run", _uuid(run_id))
+        if row is None:
+            raise NotFoundError("run", run_id)
+        return _run(row)
+
+    async def list_runs(
+        self, experiment_ids: Sequence[str], limit: int, token: str = ""
+    ) -> tuple[list[Run], str]:
+        """Up to ``limit`` active runs of the experiments (none named: of all), newest first.
+
+        With them the token of the next page, "" on the last.
+
+        Raises:
+            InvalidArgumentError: the token was not given out by this method.
+        """
+        start_time, run_id = page_key(token, [int, str]) if token else (_LARGEST, _LARGEST_ID.hex)
+        arguments: list[Any] = [start_time, _uuid(run_id), limit + 1]
+        name = "list_runs"
+        if experiment_ids:
+            name = "list_runs_of_experiments"
+            numbers = {experiment_number(experiment_id) for experiment_id in experiment_ids}
+            arguments.append(list(numbers - {None}))
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES[name], *arguments)
+        runs = [_run(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return runs, page_token([runs[-1].start_time, runs[-1].run_id]) if more else ""
+
+    async def list_rejects(self, run_id: str | None, limit: int) -> list[StoredReject]:
+        """Up to ``limit`` refused operations of a run, or of all, newest first."""
+        of_run = _uuid(run_id) if run_id else None
+        if run_id and of_run is None:
+            return []
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["list_rejects"], of_run, limit)
+        return [StoredReject(reject_of(row), created_at) for *row, created_at in rows]
+
+    async def _fetchrow(self, name: str, argument: object) -> Any:
+        async with self._database.acquire() as connection:
+            return await connection.fetchrow(_QUERIES[name], argument)
+
+
+def _uuid(run_id: str) -> UUID | None:
+    try:
+        return UUID(hex=run_id)
+    except ValueError:
+        return None
+
+
+async def _experiment_by_id(connection: Connection, experiment_id: str) -> Experiment:
+    row = await connection.fetchrow(_QUERIES["experiment_by_id"], experiment_number(experiment_id))
+    if row is None:
+        raise NotFoundError("experiment", experiment_id)
+    return _experiment(row)
+
+
+def _experiment(row: Any) -> Experiment:
+    return Experiment(
+        experiment_id=str(row["experiment_id"]),
+        name=row["name"],
+        artifact_location=row["artifact_location"],
+        lifecycle_stage=row["lifecycle_stage"],
+        creation_time=row["creation_time"],
+        last_update_time=row["last_update_time"],
+        tags=json.loads(row["tags"]),
+    )
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        run_id=row["run_id"].hex,
+        run_name=row["run_name"],
+        experiment_id=str(row["experiment_id"]),
+        user_id=row["user_id"],
+        status=RunStatus(row["status"]),
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        lifecycle_stage=row["lifecycle_stage"],
+        artifact_uri=row["artifact_uri"],
+        params=json.loads(row["params"]),
+        tags=json.loads(row["tags"]),
+    )

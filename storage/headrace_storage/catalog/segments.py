@@ -1,0 +1,103 @@
+"""Which segments are live, and how they are replaced by larger ones.
+
+A segment appears by a commit and goes by a swap, in whose transaction its successor appears. An object
+that went is garbage for a while, for readers that were told of it before.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.database import Database
+from headrace_storage.catalog.queries import Queries
+from headrace_storage.errors import IncarnationDeadError, SegmentsMovedError
+from headrace_storage.model import NewSegment, SegmentRef
+
+_QUERIES: Final = Queries("segments")
+
+
+class Segments:
+    """The segments of one catalog. Every method may raise CatalogUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plan(self, run_ids: Collection[str]) -> list[SegmentRef]:
+        """All live segments with points of the runs, inline ones with their bytes; one snapshot, by id."""
+        return await self._refs("plan", list(run_ids))
+
+    async def objects(self) -> list[SegmentRef]:
+        """All live segments that are objects; one snapshot, by id."""
+        return await self._refs("objects")
+
+    async def small_objects(self, below: int, without: Collection[int]) -> dict[int, int]:
+        """How many folded objects of fewer than ``below`` rows each level has; not counting ``without``."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["small_objects"], below, list(without))
+        return {row["level"]: row["objects"] for row in rows}
+
+    async def mergeable_objects(
+        self, level: int, below: int, without: Collection[int], *, most: int, most_rows: int
+    ) -> list[SegmentRef]:
+        """The oldest of what :meth:`small_objects` counted: at most ``most``, ``most_rows`` together."""
+        return await self._refs("mergeable_objects", level, below, list(without), most, most_rows)
+
+    async def drainable(self, without: Collection[int], *, most: int, most_bytes: int) -> list[SegmentRef]:
+        """The oldest folded inline segments: at most ``most``, of ``most_bytes`` together."""
+        return await self._refs("drainable", list(without), most, most_bytes)
+
+    async def swap(
+        self, inputs: Sequence[SegmentRef], output: NewSegment, *, level: int, incarnation: int
+    ) -> None:
+        """Replace ``inputs`` by ``output``, an object that holds exactly their points, in one transaction.
+
+        Raises:
+            SegmentsMovedError: an input is not live any more, or not folded. Nothing happened.
+            IncarnationDeadError: the daemon that wrote the object is dead. Nothing happened.
+            CatalogUnavailableError: the outcome is unknown; ``output`` may be live.
+        """
+        ids = [ref.id for ref in inputs]
+
+        async def work(connection: Connection) -> None:
+            if await connection.fetchval(_QUERIES["lock_incarnation"], incarnation) is None:
+                raise IncarnationDeadError(incarnation)
+            removed = await connection.fetch(_QUERIES["remove_inputs"], ids)
+            if len(removed) != len(ids):
+                raise SegmentsMovedError(len(ids) - len(removed))
+            await connection.execute(_QUERIES["remove_inline"], ids)
+            await connection.execute(_QUERIES["remove_runs"], ids)
+            retired = [row["path"] for row in removed if row["path"] is not None]
+            await connection.execute(_QUERIES["retire_objects"], retired)
+            await connection.execute(
+                _QUERIES["register"],
+                incarnation,
+                output.path,
+                output.rows,
+                output.size,
+                output.checksum,
+                level,
+                list(output.runs),
+            )
+
+        await self._database.retrying(work)
+
+    async def garbage(self, older_than: float, limit: int) -> list[str]:
+        """Objects retired more than ``older_than`` seconds ago, the oldest first."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["garbage"], float(older_than), limit)
+        return [row["path"] for row in rows]
+
+    async def forget_garbage(self, paths: Collection[str]) -> None:
+        """Forget retired objects, which are deleted."""
+        async with self._database.acquire() as connection:
+            await connection.execute(_QUERIES["forget_garbage"], list(paths))
+
+    async def unregistered(self, paths: Collection[str]) -> list[str]:
+        """Those of ``paths`` that are neither live nor retired."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["unregistered"], list(paths))
+        return [row["path"] for row in rows]
+
+    async def _refs(self, query: str, *args: Any) -> list[SegmentRef]:
+        async with self._database.acquire() as connection:
+            return [SegmentRef(*row) for row in await connection.fetch(_QUERIES[query], *args)]

@@ -1,0 +1,83 @@
+-- name: plan
+-- One statement is one snapshot.
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level
+FROM segments s LEFT JOIN inline_segments i ON i.segment_id = s.id
+WHERE s.id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[]))
+ORDER BY s.id
+
+-- name: objects
+SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level
+FROM segments WHERE path IS NOT NULL ORDER BY id
+
+-- name: small_objects
+SELECT level, count(*) AS objects
+FROM segments s
+WHERE path IS NOT NULL AND rows < $1 AND id <> ALL($2::bigint[])
+  AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+GROUP BY level ORDER BY level
+
+-- name: mergeable_objects
+SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level
+FROM (
+    SELECT *, sum(rows) OVER (ORDER BY id) AS rows_so_far
+    FROM (
+        SELECT * FROM segments s
+        WHERE level = $1 AND path IS NOT NULL AND rows < $2 AND id <> ALL($3::bigint[])
+          AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+        ORDER BY id LIMIT $4
+    ) AS oldest
+) AS bounded
+WHERE rows_so_far <= $5
+ORDER BY id
+
+-- name: drainable
+SELECT b.id, b.path, i.data AS inline, b.rows, b.size, b.checksum, b.level
+FROM (
+    SELECT *, sum(size) OVER (ORDER BY id) AS size_so_far
+    FROM (
+        SELECT * FROM segments s
+        WHERE level = 0 AND path IS NULL AND id <> ALL($1::bigint[])
+          AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+        ORDER BY id LIMIT $2
+    ) AS oldest
+) AS b
+JOIN inline_segments i ON i.segment_id = b.id
+WHERE size_so_far <= $3
+ORDER BY b.id
+
+-- name: lock_incarnation
+SELECT id FROM incarnations WHERE id = $1 AND alive FOR SHARE
+
+-- name: remove_inputs
+DELETE FROM segments s
+WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+RETURNING path
+
+-- name: remove_inline
+DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])
+
+-- name: remove_runs
+DELETE FROM segment_runs WHERE segment_id = ANY($1::bigint[])
+
+-- name: retire_objects
+INSERT INTO garbage (path) SELECT unnest($1::text[])
+
+-- name: register
+WITH registered AS (
+    INSERT INTO segments (incarnation, path, rows, size, checksum, level) VALUES ($1, $2, $3, $4, $5, $6)
+    RETURNING id
+)
+INSERT INTO segment_runs (run_id, segment_id)
+SELECT run_id, registered.id FROM registered, unnest($7::uuid[]) AS run_id
+
+-- name: garbage
+SELECT path FROM garbage WHERE retired_at <= clock_timestamp() - make_interval(secs => $1)
+ORDER BY retired_at LIMIT $2
+
+-- name: forget_garbage
+DELETE FROM garbage WHERE path = ANY($1::text[])
+
+-- name: unregistered
+SELECT path FROM unnest($1::text[]) AS found (path)
+WHERE NOT EXISTS (SELECT FROM segments s WHERE s.path = found.path)
+  AND NOT EXISTS (SELECT FROM garbage g WHERE g.path = found.path)

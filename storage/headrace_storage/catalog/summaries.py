@@ -1,0 +1,131 @@
+"""Each run's keys at a glance: last, first, minimum, maximum, count.
+
+A commit leaves its segment *unfolded*. The fold removes that mark in the transaction that adds the segment
+to the stored summaries; a reader adds what is unfolded in the same snapshot. So a point counts once from
+its commit on, without a watermark or an order of folds.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.database import Database
+from headrace_storage.catalog.queries import Queries
+from headrace_storage.model import SegmentRef, Summary
+from headrace_storage.objects import ObjectStore
+from headrace_storage.segments.read import SegmentReader, replanning
+from headrace_storage.segments.summary import SUMMARY, SummaryColumns, decode_summaries, merge
+
+_QUERIES: Final = Queries("summaries")
+
+_ROWS_A_STATEMENT: Final = 10_000
+_MOST_WORK: Final = 2_000_000
+"""Points and summaries that one fold goes through: bounds its memory and its transaction."""
+
+_Unfolded = Sequence[tuple[SegmentRef, bytes | None]]
+"""Segments that are not in the stored summaries, each with its encoded summary if it carries one."""
+
+
+class Summaries:
+    """The summaries of one catalog, whose objects lie in ``store``."""
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        self._database = database
+        self._reader = SegmentReader(store)
+
+    async def get(self, run_id: str, keys: Collection[str] | None = None) -> list[Summary]:
+        """The summaries of a run's keys, or of those of ``keys`` that have points; by key.
+
+        Raises:
+            SegmentCorruptError, SegmentMissingError: a segment that is needed is damaged.
+            CatalogUnavailableError: try again.
+        """
+        return (await self._get([run_id], keys))[run_id]
+
+    async def get_many(self, run_ids: Collection[str]) -> dict[str, list[Summary]]:
+        """The summaries of all keys of each run, from one snapshot. Raises as :meth:`get` does."""
+        return await self._get(run_ids, None)
+
+    async def fold(self, limit: int, without: Collection[int] = ()) -> int:
+        """Add up to ``limit`` unfolded segments to the stored summaries; how many, 0 when none is left.
+
+        Segments ``without`` stay as they are. When it raises, nothing happened, unless the database is the
+        reason: then the outcome is unknown. Raises as :meth:`get` does.
+        """
+        while True:
+            with suppress(_OvertakenError):
+                return await replanning(partial(self._fold_oldest, limit, without))
+
+    async def _fold_oldest(self, limit: int, without: Collection[int]) -> int:
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK)
+        if not rows:
+            return 0
+        segments = _unfolded(rows)
+        ids = [ref.id for ref, _ in segments]
+        summaries = merge([part async for part in self._partial(segments)])
+
+        async def work(connection: Connection) -> None:
+            if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
+                raise _OvertakenError
+            await _add(connection, summaries)
+
+        await self._database.retrying(work)
+        return len(ids)
+
+    async def _get(self, run_ids: Collection[str], keys: Collection[str] | None) -> dict[str, list[Summary]]:
+        names = None if keys is None else frozenset(keys)
+        summaries = await replanning(partial(self._read, frozenset(run_ids), names))
+        found = defaultdict(list)
+        for summary in summaries.entities():
+            found[summary.run_id].append(summary)
+        return {run_id: found[run_id] for run_id in run_ids}
+
+    async def _read(self, run_ids: Collection[str], keys: Collection[str] | None) -> SummaryColumns:
+        async with self._database.transaction("repeatable_read", readonly=True) as connection:
+            stored = await connection.fetch(
+                _QUERIES["folded"], list(run_ids), None if keys is None else list(keys)
+            )
+            unfolded = await connection.fetch(_QUERIES["unfolded"], list(run_ids))
+        names = [(row["run_id"].hex, row["key"]) for row in stored]
+        folded = SummaryColumns(names, np.array([tuple(row)[2:] for row in stored], SUMMARY))
+        fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(unfolded))]
+        return merge([folded, *fresh])
+
+    async def _partial(self, segments: _Unfolded) -> AsyncIterator[SummaryColumns]:
+        """Summaries of parts of the segments."""
+        bare = [ref for ref, encoded in segments if encoded is None]
+        # Inline ones all at once, because they are many and small; objects one by one, for the memory.
+        yield await self._reader.summarise([ref for ref in bare if ref.path is None])
+        for ref in bare:
+            if ref.path is not None:
+                yield await self._reader.summarise([ref])
+        for _, encoded in segments:
+            if encoded is not None:
+                yield decode_summaries(encoded)
+
+
+class _OvertakenError(Exception):
+    """Another fold was faster: nothing happened."""
+
+
+def _unfolded(rows: list[Any]) -> _Unfolded:
+    return [(SegmentRef(*tuple(row)[:-1]), row["summary"]) for row in rows]
+
+
+async def _add(connection: Connection, summaries: SummaryColumns) -> None:
+    """Rows are locked in the order of run and key, in which they stand, so that folds do not deadlock."""
+    for start in range(0, len(summaries.keys), _ROWS_A_STATEMENT):
+        chunk = slice(start, start + _ROWS_A_STATEMENT)
+        keys, numbers = summaries.keys[chunk], summaries.numbers[chunk]
+        await connection.execute(
+            _QUERIES["fold"],
+            [run_id for run_id, _ in keys],
+            [key for _, key in keys],
+            *(numbers[name].tolist() for name in SUMMARY.names or ()),
+        )

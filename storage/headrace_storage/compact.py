@@ -1,0 +1,125 @@
+"""Replaces many small segments by few large ones, sorted by run, key and step.
+
+Crash-safe by order: the output is stored, then one transaction makes it live and its inputs garbage, which
+the collector deletes later. A crash before the transaction leaves an object that nobody knows, which the
+collector finds when this incarnation is dead.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from headrace_storage.catalog.segments import Segments
+from headrace_storage.errors import (
+    IncarnationDeadError,
+    SegmentCorruptError,
+    SegmentMissingError,
+    SegmentsMovedError,
+)
+from headrace_storage.model import SegmentRef
+from headrace_storage.objects import ObjectStore
+from headrace_storage.periodic import Lease, always, repeat
+from headrace_storage.segments.read import SegmentReader
+from headrace_storage.segments.write import SegmentWriter
+
+_log = structlog.get_logger()
+
+FULL: Final = 1_000_000
+"""Rows from which on an object is large enough and is left alone."""
+
+_MOST_ROWS: Final = 2 * FULL
+"""Rows of one merge: bounds the memory, about 250 bytes a row."""
+
+_MERGE_AT: Final = 8
+"""Objects of a level that are merged into one of the next."""
+
+_MOST_OBJECTS: Final = 512
+_MOST_INLINE: Final = 4096
+_MOST_INLINE_BYTES: Final = 64 << 20
+
+
+class Compactor:
+    """The task that compacts. Several at once are right, but waste work: ``lease`` keeps it to one."""
+
+    def __init__(
+        self,
+        segments: Segments,
+        store: ObjectStore,
+        incarnation: int,
+        *,
+        lease: Lease = always,
+        interval: float = 4.0,
+        rest: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Merging objects, unlike draining, leaves ``rest`` times its own duration to other work."""
+        self._segments = segments
+        self._reader = SegmentReader(store)
+        self._writer = SegmentWriter(store, incarnation)
+        self._incarnation = incarnation
+        self._lease = lease
+        self._interval = interval
+        self._rest = rest
+        self._clock = clock
+        self._rested_at = clock()
+        self._damaged: set[int] = set()
+
+    async def run(self) -> None:
+        """Compact for ever."""
+        await repeat("compact", self.once, self._interval)
+
+    async def once(self) -> int:
+        """Drain what is inline, then merge objects until there is nothing to merge or it is time to rest.
+
+        How many swaps it made.
+        """
+        swaps = 0
+        while await self._lease() and (inputs := await self._drainable()):
+            if not await self._replace(inputs, level=1):
+                continue
+            swaps += 1
+            if len(inputs) < _MOST_INLINE and sum(ref.size for ref in inputs) < _MOST_INLINE_BYTES // 2:
+                break
+        while self._clock() >= self._rested_at and await self._lease():
+            inputs = await self._mergeable()
+            if not inputs:
+                break
+            start = self._clock()
+            swaps += await self._replace(inputs, level=inputs[0].level + 1)
+            self._rested_at = self._clock() + self._rest * (self._clock() - start)
+        return swaps
+
+    async def _drainable(self) -> list[SegmentRef]:
+        return await self._segments.drainable(self._damaged, most=_MOST_INLINE, most_bytes=_MOST_INLINE_BYTES)
+
+    async def _mergeable(self) -> list[SegmentRef]:
+        """The inputs of the merge that is due at the lowest level."""
+        for level, objects in (await self._segments.small_objects(FULL, self._damaged)).items():
+            if objects >= _MERGE_AT:
+                return await self._segments.mergeable_objects(
+                    level, FULL, self._damaged, most=_MOST_OBJECTS, most_rows=_MOST_ROWS
+                )
+        return []
+
+    async def _replace(self, inputs: Sequence[SegmentRef], *, level: int) -> bool:
+        """Merge the inputs into one object; False when one of them is damaged or went meanwhile."""
+        try:
+            output = await self._writer.write_object(await self._reader.read(inputs), by_step=True)
+        except (SegmentCorruptError, SegmentMissingError) as error:
+            if error.segment_id is None:
+                raise
+            self._damaged.add(error.segment_id)
+            _log.error("segment cannot be compacted", segment=error.path, error=str(error))
+            return False
+        try:
+            await self._segments.swap(inputs, output, level=level, incarnation=self._incarnation)
+        except (SegmentsMovedError, IncarnationDeadError) as error:
+            await self._writer.discard(output)
+            if isinstance(error, IncarnationDeadError):
+                raise
+            _log.info("compaction was overtaken", inputs=len(inputs), error=str(error))
+            return False
+        _log.debug("compacted", inputs=len(inputs), rows=output.rows, path=output.path, level=level)
+        return True

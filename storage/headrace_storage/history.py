@@ -1,0 +1,38 @@
+"""All points of one key of a run, from the catalog's inline rows and the segments together."""
+
+import asyncio
+from functools import partial
+
+import pyarrow as pa
+
+from headrace_storage.catalog.segments import Segments
+from headrace_storage.objects import ObjectStore
+from headrace_storage.segments.columns import sort_as_logged
+from headrace_storage.segments.read import SegmentReader, replanning
+from headrace_storage.segments.write import to_table
+
+
+class History:
+    """Reads metric histories."""
+
+    def __init__(self, segments: Segments, store: ObjectStore) -> None:
+        self._segments = segments
+        self._reader = SegmentReader(store)
+
+    async def get(self, run_id: str, key: str) -> pa.Table:
+        """Every point that was committed before the call, in logged order: order time, writer, sequence.
+
+        Columns: step (int64), timestamp (ms, UTC), value (double), writer (string), sequence (int64),
+        order_time (ms, UTC), attempt (string). No points, or no such run: no rows.
+
+        Raises:
+            SegmentCorruptError, SegmentMissingError: a segment that is needed is damaged.
+            CatalogUnavailableError: try again.
+        """
+        return await replanning(partial(self._read, run_id, key))
+
+    async def _read(self, run_id: str, key: str) -> pa.Table:
+        plan = await self._segments.plan([run_id])
+        rows = await self._reader.read(plan, run_id, key)
+        table = await asyncio.to_thread(lambda: to_table(sort_as_logged(rows)))
+        return table.drop_columns(["run_id", "key"])

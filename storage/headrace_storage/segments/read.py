@@ -1,0 +1,186 @@
+"""From a segment back to points, checked: size, checksum, and the checksum of every Parquet page.
+
+A whole object is checked when this process first opens it; pages whenever they are read.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+from uuid import UUID
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
+from headrace_storage.model import Rows, SegmentRef, Series
+from headrace_storage.objects import ObjectStore
+from headrace_storage.segments.columns import concat, empty, select_series, series_codes
+from headrace_storage.segments.inline import decode_inline
+from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, TEXTS
+from headrace_storage.segments.summary import SummaryColumns, summarise
+
+Result = TypeVar("Result")
+
+_CHUNK: Final = 1 << 20
+_REMEMBERED: Final = 100_000
+"""Objects that are remembered as checked."""
+
+
+class SegmentReader:
+    """Reads segments that the catalog lists. Several reads may run at once."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._checked: set[int] = set()
+
+    async def read(self, refs: Sequence[SegmentRef], run_id: str = "", key: str = "") -> Rows:
+        """The points of the segments, one after the other; with ``run_id`` and ``key``, only that series.
+
+        Raises:
+            SegmentMissingError: an object is gone, by the compactor if the plan is old: plan again.
+            SegmentCorruptError: bytes are not those that were written.
+        """
+        return await asyncio.to_thread(self._read_all, refs, run_id, key)
+
+    async def summarise(self, refs: Sequence[SegmentRef]) -> SummaryColumns:
+        """The summaries of all the segments' points. Raises as :meth:`read` does."""
+        return await asyncio.to_thread(lambda: summarise(self._read_all(refs, "", "")))
+
+    def _read_all(self, refs: Sequence[SegmentRef], run_id: str, key: str) -> Rows:
+        return concat([rows for ref in refs if len(rows := self._read(ref, run_id, key))])
+
+    def _read(self, ref: SegmentRef, run_id: str, key: str) -> Rows:
+        rows = _read_inline(ref) if ref.path is None else self._read_object(ref, ref.path, run_id, key)
+        return select_series(rows, run_id, key) if key else rows
+
+    def _read_object(self, ref: SegmentRef, path: str, run_id: str, key: str) -> Rows:
+        try:
+            with pa.OSFile(str(self._store.local_path(path))) as file:
+                self._check(ref, file)
+                return read_parquet(file, run_id, key)
+        except FileNotFoundError as error:
+            raise SegmentMissingError(path, ref.id) from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise SegmentCorruptError(path, str(error), ref.id) from error
+
+    def _check(self, ref: SegmentRef, file: Any) -> None:
+        """Compare size and, the first time, the checksum of the whole object."""
+        if file.size() != ref.size:
+            raise ValueError(f"it has {file.size()} bytes, not {ref.size}")
+        if ref.id in self._checked:
+            return
+        checksum = 0
+        while chunk := file.read(_CHUNK):
+            checksum = crc32(chunk, checksum)
+        if checksum != ref.checksum:
+            raise ValueError(f"its checksum is {checksum:08x}, not {ref.checksum:08x}")
+        if len(self._checked) >= _REMEMBERED:
+            self._checked.clear()
+        self._checked.add(ref.id)
+
+
+async def replanning(read: Callable[[], Awaitable[Result]]) -> Result:
+    """Run ``read``, which plans and reads, again while objects of its plan are gone.
+
+    A plan that names an object which an earlier plan already missed is not old: the object is lost, and
+    SegmentMissingError leaves. The result is never short.
+    """
+    missed = set()
+    while True:
+        try:
+            return await read()
+        except SegmentMissingError as error:
+            if error.path in missed:
+                raise
+            missed.add(error.path)
+
+
+def read_parquet(file: Any, run_id: str = "", key: str = "") -> Rows:
+    """The points in an opened file; with ``run_id`` and ``key``, only that series.
+
+    Raises ValueError, ArrowException or an OSError without a number when the bytes are not a segment's.
+    """
+    with pq.ParquetFile(file, read_dictionary=TEXTS, page_checksum_verification=True) as parquet:
+        version = (parquet.metadata.metadata or {}).get(FORMAT_KEY.encode())
+        if version != str(FORMAT).encode():
+            raise ValueError(f"its format is {version!r}, this Headrace reads {FORMAT}")
+        groups = [
+            group
+            for group in range(parquet.metadata.num_row_groups)
+            if not key or _may_hold(parquet.metadata.row_group(group), run_id, key)
+        ]
+        table = parquet.read_row_groups(groups).unify_dictionaries().combine_chunks()
+    return _to_rows(table, run_id, key) if len(table) else empty()
+
+
+def _may_hold(group: Any, run_id: str, key: str) -> bool:
+    """Whether a row group's statistics allow that it holds the series."""
+    columns = {column.path_in_schema: column.statistics for column in map(group.column, range(2))}
+    return all(
+        (statistics := columns[name]) is None
+        or not statistics.has_min_max
+        or statistics.min <= text <= statistics.max
+        for name, text in (("run_id", run_id), ("key", key))
+    )
+
+
+def _to_rows(table: pa.Table, run_id: str, key: str) -> Rows:
+    run, runs = _codes(table["run_id"])
+    key_codes, keys = _codes(table["key"])
+    attempt, attempts = _codes(table["attempt"])
+    writer, writers = _codes(table["writer"])
+    chosen: Any = slice(None)
+    if key:
+        chosen = np.flatnonzero((run == _code(runs, run_id)) & (key_codes == _code(keys, key)))
+        if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
+            chosen = slice(chosen[0], chosen[-1] + 1)  # as it is in a sorted file: nothing is copied
+    series, samples = series_codes(run[chosen], key_codes[chosen], attempt[chosen])
+    names = (
+        texts.take(pa.array(codes[chosen][samples])).to_pylist()
+        for texts, codes in ((runs, run), (keys, key_codes), (attempts, attempt))
+    )
+    return Rows(
+        series=series,
+        step=_numbers(table["step"])[chosen],
+        timestamp=_numbers(table["timestamp"])[chosen],
+        value=_numbers(table["value"])[chosen],
+        writer=writer[chosen],
+        sequence=_numbers(table["sequence"])[chosen],
+        order_time=_numbers(table["order_time"])[chosen],
+        series_table=[Series(*triple) for triple in zip(*names, strict=True)],
+        writer_table=[UUID(hex=text) for text in writers.to_pylist()],
+    )
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.uint32], pa.StringArray]:
+    array = column.chunk(0)
+    return array.indices.to_numpy().view(np.uint32), array.dictionary
+
+
+def _code(texts: pa.StringArray, text: str) -> int:
+    """Where ``text`` stands; -1, which is no code, when it is missing."""
+    return int(pc.index(texts, text).as_py())
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    array = column.chunk(0)
+    numbers: NDArray[Any] = (array if pa.types.is_floating(array.type) else array.view(pa.int64())).to_numpy()
+    return numbers
+
+
+def _read_inline(ref: SegmentRef) -> Rows:
+    name = f"{ref.id} (in the catalog)"
+    if ref.inline is None:
+        raise SegmentMissingError(name, ref.id)
+    if crc32(ref.inline) != ref.checksum:
+        raise SegmentCorruptError(name, "its checksum is wrong", ref.id)
+    try:
+        return decode_inline(ref.inline)
+    except ValueError as error:
+        raise SegmentCorruptError(name, str(error), ref.id) from error

@@ -1,0 +1,131 @@
+"""From points to a segment: a sorted Parquet object, or bytes for the catalog when it is small.
+
+An object is written before the transaction that registers it; until then nobody reads it.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from headrace_storage.model import NewSegment, Rows
+from headrace_storage.objects import ObjectStore
+from headrace_storage.segments.columns import encoded_texts, sort_by_series, take, used
+from headrace_storage.segments.inline import encode_inline, least_size
+from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, ROW_GROUP, SCHEMA, TIME, WRITER_OPTIONS
+from headrace_storage.segments.summary import SUMMARY, encode_summaries, summarise
+
+INLINE_LIMIT: Final = 64 << 10
+"""Bytes up to which a segment is stored in the catalog."""
+
+_SUMMARY_LIMIT: Final = 1 << 20
+"""Bytes up to which a segment carries its summary; above, the fold reads the points."""
+
+
+class SegmentWriter:
+    """Writes segments of one daemon: object names begin with its incarnation."""
+
+    def __init__(self, store: ObjectStore, incarnation: int, inline_limit: int = INLINE_LIMIT) -> None:
+        self._store = store
+        self._incarnation = incarnation
+        self._inline_limit = inline_limit
+
+    async def write(self, rows: Rows) -> NewSegment:
+        """Encode the points (at least one) and, when they are too many for the catalog, store the object.
+
+        Raises:
+            OSError: the store failed.
+        """
+        if least_size(len(rows)) <= self._inline_limit:
+            inline = encode_inline(rows)
+            if len(inline) <= self._inline_limit:
+                return NewSegment(len(rows), len(inline), crc32(inline), runs_of(rows), inline=inline)
+        return await self.write_object(rows)
+
+    async def write_object(self, rows: Rows, *, by_step: bool = False) -> NewSegment:
+        """Store the points, sorted, as an object, whatever their number. Raises as :meth:`write` does."""
+        segment, data = await asyncio.to_thread(_encode, rows, self._new_path(), by_step=by_step)
+        await self._store.put(segment.path or "", data)
+        return segment
+
+    async def discard(self, segment: NewSegment) -> None:
+        """Delete the object of a segment that is known never to be registered. Raises as :meth:`write`."""
+        if segment.path is not None:
+            await self._store.delete(segment.path, missing_ok=True)
+
+    def _new_path(self) -> str:
+        return f"{incarnation_prefix(self._incarnation)}{uuid.uuid4().hex}.parquet"
+
+
+def incarnation_prefix(incarnation: int) -> str:
+    """How the names of all objects of a daemon's incarnation begin."""
+    return f"segments/{incarnation:08d}/"
+
+
+def runs_of(rows: Rows) -> list[str]:
+    """The ids of the runs that have points in ``rows``, ascending."""
+    return sorted({rows.series_table[code].run_id for code in used(rows.series, len(rows.series_table))})
+
+
+def encode_parquet(rows: Rows) -> memoryview:
+    """A Parquet file of points that :func:`sort_by_series` sorted."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, SCHEMA, **WRITER_OPTIONS) as writer:
+        writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT)})
+        for start in range(0, len(rows), ROW_GROUP):
+            writer.write_table(to_table(take(rows, slice(start, start + ROW_GROUP))))
+    return memoryview(sink.getvalue())
+
+
+def to_table(rows: Rows) -> pa.Table:
+    """The points as an Arrow table of :data:`SCHEMA`; numbers are not copied."""
+    occurring = used(rows.series, len(rows.series_table))
+    entries = [rows.series_table[code] for code in occurring]
+    runs, keys, attempts = (
+        _dictionary([entry[name] for entry in entries], occurring, len(rows.series_table), rows.series)
+        for name in range(3)
+    )
+    writers = [writer.hex for writer in rows.writer_table]
+    columns = [
+        runs,
+        keys,
+        pa.array(rows.step),
+        pa.array(rows.timestamp).view(TIME),
+        pa.array(rows.value),
+        _dictionary(writers, slice(None), len(writers), rows.writer),
+        pa.array(rows.sequence),
+        pa.array(rows.order_time).view(TIME),
+        attempts,
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _encode(rows: Rows, path: str, *, by_step: bool) -> tuple[NewSegment, memoryview]:
+    rows = sort_by_series(rows, by_step=by_step)
+    data = encode_parquet(rows)
+    summary = None
+    if len(rows.series_table) * SUMMARY.itemsize < _SUMMARY_LIMIT:
+        encoded = encode_summaries(summarise(rows))
+        summary = encoded if len(encoded) <= _SUMMARY_LIMIT else None
+    runs = sorted({series.run_id for series in rows.series_table})
+    return NewSegment(len(rows), len(data), crc32(data), runs, path=path, summary=summary), data
+
+
+def _dictionary(
+    texts: Sequence[str], at: list[int] | slice, size: int, codes: NDArray[np.uint32]
+) -> pa.DictionaryArray:
+    """A string column. ``texts`` are the entries ``at`` of a table of ``size``, which ``codes`` index."""
+    indices, distinct = encoded_texts(texts)
+    if len(distinct) == 1:
+        column = np.zeros(len(codes), np.int32)
+    else:
+        table = np.zeros(size, np.int32)
+        table[at] = indices
+        column = table.take(codes)
+    return pa.DictionaryArray.from_arrays(pa.array(column), distinct, safe=False)

@@ -1,0 +1,154 @@
+"""Summaries are right after every commit, whatever of it is folded, and by whom."""
+
+import asyncio
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog_daemon import Daemon
+from headrace_storage.catalog.database import Database
+from headrace_storage.catalog.segments import Segments
+from headrace_storage.catalog.summaries import Summaries
+from headrace_storage.errors import SegmentCorruptError
+from headrace_storage.fold import Fold
+from headrace_storage.model import Summary
+from headrace_storage.objects import LocalStore
+from headrace_storage.segments import write
+from points import RUNS, Logged, Training
+
+
+@pytest.fixture
+def training(daemon: Daemon, tmp_path: Path) -> Training:
+    return Training(daemon, LocalStore(tmp_path), np.random.default_rng(2))
+
+
+@pytest.fixture
+def summaries(training: Training) -> Summaries:
+    return Summaries(training.daemon.database, training.store)
+
+
+def comparable(summary: Summary) -> tuple[str, ...]:
+    """NaN equals NaN, -0.0 equals 0.0 (PostgreSQL's view of ties)."""
+    numbers = (*summary.last, *summary.first, summary.minimum, summary.maximum)
+    return (
+        summary.run_id,
+        summary.key,
+        *(str(n + 0) for n in numbers),
+        str(summary.count),
+        str(summary.nan_count),
+    )
+
+
+def by_rule(point: Logged) -> tuple[object, ...]:
+    nan = math.isnan(point.value)
+    return (point.step, point.timestamp, not nan, 0.0 if nan else point.value)
+
+
+def naive(points: list[Logged], run_id: str) -> list[tuple[str, ...]]:
+    result = []
+    for key in sorted({p.key for p in points if p.run_id == run_id}):
+        group = [p for p in points if (p.run_id, p.key) == (run_id, key)]
+        last, first = max(group, key=by_rule), min(group, key=by_rule)
+        numbers = [p.value for p in group if not math.isnan(p.value)]
+        ends = (last.step, last.timestamp, last.value, first.step, first.timestamp, first.value)
+        bounds = (min(numbers, default=math.nan), max(numbers, default=math.nan))
+        counts = (len(group), len(group) - len(numbers))
+        result.append((run_id, key, *(str(n + 0) for n in (*ends, *bounds)), *map(str, counts)))
+    return result
+
+
+async def check(summaries: Summaries, points: list[Logged]) -> None:
+    many = await summaries.get_many(RUNS)
+    for run_id in RUNS:
+        assert [comparable(s) for s in many[run_id]] == naive(points, run_id)
+        assert list(map(comparable, await summaries.get(run_id))) == naive(points, run_id)
+        one = await summaries.get(run_id, ["key1", "missing"])
+        assert [comparable(s) for s in one] == [s for s in naive(points, run_id) if s[1] == "key1"]
+
+
+async def test_summaries_are_right_at_every_moment(training: Training, summaries: Summaries) -> None:
+    writer = await training.daemon.open()
+    points: list[Logged] = []
+    for number in range(40):
+        part = training.points(writer, int(training.rng.integers(1, 6)))
+        await training.log(part, as_object=number % 3 == 0)
+        points += part
+        if training.rng.random() < 0.4:
+            await summaries.fold(int(training.rng.integers(1, 5)))
+        await check(summaries, points)
+    assert await Fold(summaries, batch=3).once() > 0
+    assert await summaries.fold(10) == 0
+    await check(summaries, points)
+
+
+async def test_objects_without_a_summary_of_their_own(
+    training: Training, summaries: Summaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "_SUMMARY_LIMIT", 0)
+    points = training.points(await training.daemon.open(), 100)
+    await training.log(points, as_object=True)
+    async with training.daemon.database.acquire() as connection:
+        assert await connection.fetchval("SELECT summary FROM unfolded") is None
+    await check(summaries, points)
+    await summaries.fold(1)
+    await check(summaries, points)
+
+
+async def test_nothing_logged(summaries: Summaries) -> None:
+    assert await summaries.get_many(RUNS) == {run_id: [] for run_id in RUNS}
+    assert await summaries.get(RUNS[0], ["loss"]) == []
+    assert await Fold(summaries).once() == 0
+
+
+async def test_folds_at_the_same_time_count_each_point_once(training: Training, summaries: Summaries) -> None:
+    writers = [await training.daemon.open() for _ in range(4)]
+    points: list[Logged] = []
+
+    async def log(writer: object) -> None:
+        for _ in range(15):
+            part = training.points(writer, 7)  # type: ignore[arg-type]
+            await training.log(part)
+            points.extend(part)
+
+    logging = asyncio.gather(*(log(writer) for writer in writers))
+    while not logging.done():
+        await asyncio.gather(*(Fold(summaries, batch=2).once() for _ in range(3)))
+    await logging
+    await asyncio.gather(*(Fold(summaries, batch=2).once() for _ in range(3)))
+    async with training.daemon.database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM unfolded") == 0
+    await check(summaries, points)
+
+
+async def test_a_reader_sees_each_point_once_while_it_is_folded(
+    training: Training, summaries: Summaries
+) -> None:
+    writer = await training.daemon.open()
+    for _ in range(30):
+        await training.log(training.points(writer, 10))
+    folding = asyncio.gather(*(Fold(summaries, batch=1).once() for _ in range(2)))
+    while not folding.done():
+        many = await summaries.get_many(RUNS)
+        assert sum(summary.count for run in many.values() for summary in run) == 300
+    await folding
+
+
+async def test_a_damaged_segment_is_left_and_the_others_are_folded(
+    training: Training, summaries: Summaries, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await training.daemon.open()
+    good = training.points(writer, 20, RUNS[:1])
+    await training.log(good)
+    monkeypatch.setattr(write, "_SUMMARY_LIMIT", 0)
+    await training.log(training.points(writer, 20, RUNS[1:2]), as_object=True)
+    (ref,) = await Segments(database).plan(RUNS[1:2])
+    training.store.local_path(str(ref.path)).write_bytes(b"PAR1 nothing PAR1")
+
+    fold = Fold(summaries)
+    assert await fold.once() == 1
+    assert await fold.once() == 0
+    assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive(good, RUNS[0])
+    with pytest.raises(SegmentCorruptError, match=str(ref.path)):
+        await summaries.get(RUNS[1])
