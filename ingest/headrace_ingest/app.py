@@ -130,7 +130,7 @@ async def _database(url: str, name: str) -> AsyncIterator[Database]:
     try:
         yield database
     finally:
-        await database.close()
+        await database.close(grace=1.0)
 
 
 async def _stop_when_idle(config: Config, activity: Activity, stop: asyncio.Event) -> None:

@@ -33,7 +33,7 @@ SUPERUSER: Final = "headrace"
 _START_TIMEOUT: Final = 60.0
 """Seconds; recovery after a crash replays at most ``max_wal_size``."""
 
-_STOP_TIMEOUT: Final = 10.0
+_STOP_TIMEOUT: Final = 5.0
 _POLL: Final = 0.005
 _RESTART_PAUSE: Final = 0.5
 _SOCKET_PATH_MAX: Final = 80
@@ -99,7 +99,7 @@ class EmbeddedPostgres:
         await self._run(programs)
 
     async def stop(self) -> None:
-        """Ends the server by a fast shutdown, and harder after ten seconds."""
+        """Ends the server by a fast shutdown, and harder when that takes too long."""
         process, self._process = self._process, None
         if process is None:
             return

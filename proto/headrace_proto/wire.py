@@ -64,12 +64,16 @@ class MalformedError(ValueError):
 
 
 class RunDefinition(NamedTuple):
+    """Run ``run`` of a journal is this one, in this attempt."""
+
     run: int
     run_id: str
     attempt: str
 
 
 class SeriesDefinition(NamedTuple):
+    """Series ``series`` of a journal is this key of run ``run``."""
+
     series: int
     run: int
     key: str

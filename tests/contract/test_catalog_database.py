@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
 
 from headrace_storage.catalog.connection import Connection
-from headrace_storage.catalog.database import Database, claim_store, migrate
+from headrace_storage.catalog.database import Database, _check_server, claim_store, migrate
 from headrace_storage.catalog.sqlstates import ContentionError
 from headrace_storage.errors import (
     CatalogUnavailableError,
@@ -93,6 +94,19 @@ async def test_a_server_that_would_lose_commits_is_refused(
     await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = {setting}")
     with pytest.raises(UnsuitableDatabaseError, match=f"synchronous_commit={setting}"):
         await Database.connect(database_url)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("fsync", "off", "fsync=off"), ("encoding", "LATIN1", "LATIN1"), ("version", 13_00_20, "older than 14")],
+)
+async def test_what_only_another_server_could_be(name: str, value: object, message: str) -> None:
+    settings = {"version": 16_00_00, "encoding": "UTF8", "fsync": "on", "synchronous_commit": "remote_apply"}
+    connection = AsyncMock(fetchrow=AsyncMock(return_value=settings))
+    await _check_server(connection)
+    settings[name] = value
+    with pytest.raises(UnsuitableDatabaseError, match=message):
+        await _check_server(connection)
 
 
 async def test_what_cannot_be_connected_to(database_url: str) -> None:

@@ -180,6 +180,16 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_the_retry_finds_the_commi
     await distant.database.close()
 
 
+async def test_metrics_alone_cost_one_round_trip(daemon: Daemon, proxy: LossyProxy) -> None:
+    writer = await daemon.open()
+    distant = replace(daemon, database=await Database.connect(proxy.url, max_connections=1))
+    for _ in range(3):
+        before = proxy.requests
+        await distant.commits.commit(metrics_only(distant, writer))
+    assert proxy.requests - before == 1
+    await distant.database.close()
+
+
 async def test_daemons_that_fight_over_writers_lose_and_repeat_nothing(
     database: Database, zombie: asyncpg.Connection
 ) -> None:

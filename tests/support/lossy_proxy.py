@@ -7,12 +7,13 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 
 class LossyProxy:
-    """Forwards connections. :meth:`lose_answer_to` cuts one after the server has answered a message."""
+    """Forwards connections and counts requests. :meth:`lose_answer_to` cuts one after the server answered."""
 
     def __init__(self, server: str) -> None:
         self._server = server
         self._needle = b""
         self.lost = 0
+        self.requests = 0
 
     @property
     def url(self) -> str:
@@ -41,6 +42,7 @@ class LossyProxy:
                 if self._needle and self._needle in data:
                     self._needle = b""
                     losing.set()
+                self.requests += 1
                 to_server.write(data)
                 await to_server.drain()
 
