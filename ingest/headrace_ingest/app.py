@@ -1,6 +1,7 @@
 """One serving process, put together: the only place that names concrete classes."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -25,7 +26,7 @@ from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.catalog.writers import Writers
 from headrace_storage.collect import Collector
 from headrace_storage.compact import Compactor
-from headrace_storage.errors import StorageError
+from headrace_storage.errors import CatalogUnavailableError, StorageError
 from headrace_storage.fold import Fold
 from headrace_storage.history import History
 from headrace_storage.objects import LocalStore
@@ -66,7 +67,7 @@ async def serve(
     """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls."""
     async with AsyncExitStack() as stack:
         # A connection for each, so that a commit waits neither for a read nor for a fold.
-        for_commits, for_calls, for_background = [
+        for_commits, for_calls, for_background = databases = [
             await stack.enter_async_context(_database(database_url, name))
             for name in ("headrace commits", "headrace calls", "headrace background")
         ]
@@ -93,17 +94,31 @@ async def serve(
             await server.start()
             ready()
             await stop.wait()
-            try:
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    ingest.drain()
-                    await server.stop(DRAIN_SECONDS - _LAST_COMMITS_SECONDS)
-                    committer.close()
-                    await commits
-                    await incarnation.retire()
-            except (TimeoutError, StorageError) as error:
-                log.warning("the end was not orderly, journals keep what is not committed", error=str(error))
-            for task in (commits, *others):
+            draining = tasks.create_task(_drain(ingest, server, committer, commits, incarnation))
+            _, late = await asyncio.wait({draining}, timeout=DRAIN_SECONDS)
+            if late:
+                log.warning("the end takes too long, journals keep what is not committed")
+                # Now, because a task that waits for an answer of the database cannot be cancelled.
+                for database in databases:
+                    await database.close(grace=0)
+            for task in (draining, commits, *others):
                 task.cancel()
+
+
+async def _drain(
+    ingest: IngestService,
+    server: Server,
+    committer: Committer,
+    commits: asyncio.Task[None],
+    incarnation: Incarnation,
+) -> None:
+    """No new calls; streams end when what they sent is acknowledged; the last commit; goodbye."""
+    ingest.drain()
+    await server.stop(DRAIN_SECONDS - _LAST_COMMITS_SECONDS)
+    committer.close()
+    await commits
+    with contextlib.suppress(CatalogUnavailableError):
+        await incarnation.retire()
 
 
 def _background(database: Database, store: LocalStore, incarnation: int) -> Sequence[Task]:

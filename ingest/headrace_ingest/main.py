@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import importlib
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -51,14 +53,21 @@ async def _serve(config: Config) -> None:
             told = f"headrace serves on {address}, data in {config.data}, database {where}, pid {os.getpid()}"
             print(told, flush=True)  # noqa: T201
 
+        loading = asyncio.create_task(asyncio.to_thread(_load))
         async with _database(config) as database_url:
-            # Late, because gRPC reads its environment when it is imported.
-            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-            from headrace_ingest import app, supervisor  # noqa: PLC0415
-
+            app, supervisor = await loading
             await app.prepare_catalog(config, database_url)
             serve = app.serve if config.workers == 1 else supervisor.supervise
             await serve(config, database_url, target(host, port), stop, ready)
+
+
+def _load() -> tuple[Any, Any]:
+    """Imports what serves, which takes as long as starting PostgreSQL does, and can be done meanwhile."""
+    # gRPC reads it when it is imported. Children of a daemon exec at once and need no support.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    return importlib.import_module("headrace_ingest.app"), importlib.import_module(
+        "headrace_ingest.supervisor"
+    )
 
 
 @asynccontextmanager

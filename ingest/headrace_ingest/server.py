@@ -8,6 +8,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from headrace_ingest.admission import MAX_MESSAGE
+from headrace_ingest.config import StartError
 
 _OPTIONS: Final = [
     ("grpc.so_reuseport", 1),
@@ -26,20 +27,22 @@ class Server:
     """A gRPC server on one address, with the standard health service."""
 
     def __init__(self, target: str, handlers: Sequence[grpc.GenericRpcHandler], names: Sequence[str]) -> None:
-        """``target``: ``host:port`` of a port that is reserved. ``names``: of the services, for health."""
-        self._target = target
+        """``target``: ``host:port`` of a port that is reserved. ``names``: of the services, for health.
+
+        :class:`StartError` when it cannot serve there.
+        """
         self._names = ["", *names]
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health: Any = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(tuple(handlers))
+        try:
+            self._server.add_insecure_port(target)
+        except RuntimeError as error:
+            raise StartError(f"cannot serve on {target}: {error}") from error
 
     async def start(self) -> None:
-        """Takes calls; OSError when it cannot."""
-        try:
-            self._server.add_insecure_port(self._target)
-        except RuntimeError as error:
-            raise OSError(f"cannot serve on {self._target}: {error}") from error
+        """Takes calls."""
         await self._server.start()
         for name in self._names:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -57,11 +57,13 @@ class Stream:
         except ProtocolError as error:
             await self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
-            for task in (*tasks, *self._opening.values()):
+            tasks += self._opening.values()
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for lane in self._lanes.values():
                 lane.let_go()
-        if draining.done():
+        if self._draining.is_set():
             await self._context.abort(grpc.StatusCode.UNAVAILABLE, "the daemon is shutting down")
 
     async def _read(self) -> None:

@@ -8,7 +8,7 @@ import sys
 import structlog
 
 from headrace_ingest import app, logs, signals
-from headrace_ingest.config import Config
+from headrace_ingest.config import Config, StartError
 from headrace_ingest.supervisor import READY
 from headrace_storage.errors import StorageError
 
@@ -20,7 +20,7 @@ def main() -> int:
     task = json.loads(sys.stdin.buffer.readline())
     try:
         signals.run(_serve(Config.from_json(task["config"]), task["database_url"], task["target"]))
-    except (StorageError, OSError) as error:
+    except (StartError, StorageError, OSError) as error:
         print(f"headrace server: worker {sys.argv[1]}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -37,8 +37,8 @@ class Series(NamedTuple):
 class Rows:
     """Points as columns of one length ``n``.
 
-    ``series`` and ``writer`` index into ``series_table`` and ``writer_table``. Sorted by series when
-    ``sorted_by_series``; within a series, rows of a writer stand in the order of its sequence.
+    ``series`` and ``writer`` index into ``series_table`` and ``writer_table``, which may hold more than
+    occurs. In a group, rows of a writer stand in the order of its sequence.
     """
 
     series: NDArray[np.uint32]

@@ -54,6 +54,11 @@ def with_changes(daemon: Daemon, writer: UUID) -> Group:
     return daemon.group(writer, runs=[RUN], new_runs=[RUN], changes=CHANGES)
 
 
+KILL_ONE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid() LIMIT 1"
+)
+
 KINDS = pytest.mark.parametrize("make", [metrics_only, with_changes])
 Make = Callable[[Daemon, UUID], Group]
 
@@ -212,17 +217,19 @@ async def test_daemons_that_fight_over_writers_lose_and_repeat_nothing(
             except WritersMovedError:
                 continue
 
-    async def kill() -> None:
-        while True:
+    finished = asyncio.Event()
+
+    async def kill() -> int:
+        killed = 0
+        while not finished.is_set():
             await asyncio.sleep(0.02)
-            await zombie.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND state = 'active' AND pid <> pg_backend_pid() LIMIT 1"
-            )
+            killed += len(await zombie.fetch(KILL_ONE))
+        return killed
 
     killer = asyncio.create_task(kill())
     await asyncio.gather(*(ship(daemon, index) for index, daemon in enumerate(daemons)))
-    killer.cancel()
+    finished.set()
+    assert await killer > 0
 
     groups = {}
     for writer in writers:

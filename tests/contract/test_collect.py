@@ -71,6 +71,19 @@ async def test_retired_objects_stay_for_the_grace_period(
     await training.check_history(points)
 
 
+async def test_retired_objects_of_a_dead_daemon_stay_as_long(training: Training, database: Database) -> None:
+    writer = await training.daemon.open()
+    for _ in range(8):
+        await training.log(training.points(writer, 10), as_object=True)
+    await Fold(Summaries(database, training.store)).once()
+    await Compactor(Segments(database), training.store, training.daemon.incarnation).once()
+    await Incarnations(database).retire(training.daemon.incarnation)
+    training.daemon = await Daemon.start(database)
+    assert await collector(training).once() == 0
+    assert len(await files(training)) == 9
+    assert await collector(training, grace=0.0).once() == 8
+
+
 async def test_objects_that_a_dead_daemon_did_not_register_are_deleted(
     training: Training, database: Database
 ) -> None:

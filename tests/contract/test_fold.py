@@ -1,6 +1,7 @@
 """Summaries are right after every commit, whatever of it is folded, and by whom."""
 
 import asyncio
+import itertools
 import math
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from headrace_storage.fold import Fold
 from headrace_storage.model import Summary
 from headrace_storage.objects import LocalStore
 from headrace_storage.segments import write
-from points import RUNS, Logged, Training
+from points import RUNS, TRICKY, Logged, Training
 
 
 @pytest.fixture
@@ -81,6 +82,23 @@ async def test_summaries_are_right_at_every_moment(training: Training, summaries
     assert await Fold(summaries, batch=3).once() > 0
     assert await summaries.fold(10) == 0
     await check(summaries, points)
+
+
+async def test_every_pair_of_tricky_points_in_either_order(training: Training, summaries: Summaries) -> None:
+    writer = await training.daemon.open()
+    ends = [(0, 0, value) for value in TRICKY] + [(2**63 - 1, -1, 1.0), (-(2**63), 2**63 - 1, 1.0)]
+    pairs = list(itertools.product(ends, repeat=2))
+    points: list[Logged] = []
+    for turn in range(2):
+        first = training.daemon.position[writer]
+        part = [
+            Logged(RUNS[0], f"key{number}", "", *pair[turn], writer, first + number, 0)
+            for number, pair in enumerate(pairs)
+        ]
+        await training.log(part)
+        points += part
+        assert await summaries.fold(10) == 1
+        assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive(points, RUNS[0])
 
 
 async def test_objects_without_a_summary_of_their_own(

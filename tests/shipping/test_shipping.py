@@ -46,7 +46,7 @@ def test_cut_streams_lose_nothing_and_double_nothing(
     core: Core, daemon: Any, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr("headrace.shipping.shipper.Backoff.next", lambda _: 0.001)
-    daemon.chaos, daemon.credit, daemon.reject_every = random.Random(seed), 4096, 101
+    daemon.chaos, daemon.credit, daemon.reject_every = random.Random(seed), 1024, 101
     operations = []
     for step in range(3000):
         operations.append(core.run_log(RUN).log_metric(f"k{step % 90}", 1.0, step))

@@ -51,6 +51,8 @@ class Shipper:
         self._loop = asyncio.get_running_loop()
         self._handles = 0
         self._warned = False
+        self.unreachable = False
+        """Whether the last attempt to reach the daemon failed."""
 
     @property
     def lanes(self) -> list[Lane]:
@@ -60,11 +62,6 @@ class Shipper:
     def lane(self, name: str) -> Lane | None:
         """The lane of a writer, if it is being shipped."""
         return self._lanes.get(name)
-
-    @property
-    def unreachable(self) -> bool:
-        """Whether the last attempt to reach the daemon failed."""
-        return self._warned
 
     def add(self, writer: Writer) -> None:
         """Takes on a journal that this process writes. From any thread."""
@@ -180,7 +177,7 @@ class Shipper:
                 self._on_refused(lane, answer)
             else:
                 backoff.reset()
-                self._warned = False
+                self._warned = self.unreachable = False
                 lane.on_answer(kind, answer)
             self._work.set()
 
@@ -227,7 +224,8 @@ class Shipper:
                 logger.exception("old files of the journal cannot be deleted")
 
     def _say_once(self, error: BaseException) -> None:
-        if not self._warned:
+        self.unreachable = True
+        if not self._warned and any(lane.pending() for lane in self.lanes):
             self._warned = True
             logger.warning(
                 "no daemon at %s (%s): logging goes on into the journal, which is delivered when one answers",

@@ -1,5 +1,6 @@
 """gRPC: the only place that the SDK speaks it. One event loop per process owns it (``runtime.py``)."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -45,7 +46,7 @@ class IngestStream:
             await self._call.write(message)
         except grpc.aio.AioRpcError as error:
             raise translate(error) from error
-        except grpc.aio.UsageError as error:
+        except (grpc.aio.UsageError, asyncio.InvalidStateError) as error:
             raise UnavailableError("the daemon ended the stream") from error
 
     async def messages(self) -> AsyncIterator[ingest_pb2.ServerMessage]:

@@ -1,4 +1,4 @@
-"""SummaryColumns of runs' keys as columns: of a segment's points, and merged.
+"""Summaries of runs' keys as columns: of a segment's points, and merged.
 
 The last point is the largest by (step, timestamp, value), MLflow's rule, the first one the smallest; NaN is
 below every number, -0.0 below 0.0. Minimum and maximum are over the values that are not NaN. Merging is

@@ -1,0 +1,174 @@
+"""The tracking service: what it tells, and how it says no."""
+
+import math
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from headrace_ingest import status, tracking
+from headrace_proto.v1 import tracking_pb2 as pb
+from headrace_storage import errors
+from ingest_client import NOW, RUN, cells, change, connected, define, history, ship
+from ingest_daemon import serving
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+async def channel(tmp_path: Path, database_url: str) -> AsyncIterator[Any]:
+    async with serving(tmp_path / "data", database_url) as address, connected(address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def call(channel: Any) -> Call:
+    """``await call("GetRun", run_id=...)``."""
+
+    async def call(method: str, **fields: Any) -> Any:
+        request = getattr(pb, f"{method}Request")
+        made = method.startswith(("Get", "Create")) and method != "GetSummaries"
+        response = getattr(
+            pb, method.removeprefix("Get").removeprefix("Create") if made else f"{method}Response"
+        )
+        stub = channel.unary_unary(
+            f"/headrace.v1.Tracking/{method}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        return await stub(request(**fields))
+
+    return call
+
+
+async def refused(call: Call, method: str, **fields: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call(method, **fields)
+    return raised.value.code(), raised.value.details()
+
+
+async def test_experiments(call: Call) -> None:
+    made = await call("CreateExperiment", name="digits", tags={"team": "mill"})
+    assert (await call("GetExperiment", name="digits")) == made
+    assert (await call("GetExperiment", experiment_id=made.experiment_id)) == made
+    assert dict(made.tags) == {"team": "mill"}
+    page = await call("ListExperiments", max_results=1)
+    rest = await call("ListExperiments", max_results=1, page_token=page.next_page_token)
+    assert {e.name for e in [*page.experiments, *rest.experiments]} == {"digits", "Default"}
+    assert rest.next_page_token == ""
+
+
+async def test_runs(call: Call) -> None:
+    run = await call("CreateRun", run=pb.CreateRun(run_name="one", start_time=NOW, tags={"a": "b"}))
+    assert (await call("GetRun", run_id=run.info.run_id)) == run
+    assert (run.info.status, run.info.HasField("end_time")) == (pb.RUNNING, False)
+    second = await call("CreateRun", run_id=RUN, run=pb.CreateRun(start_time=NOW + 1))
+    page = await call("ListRuns", max_results=1)
+    assert list(page.runs) == [second]
+    rest = await call("ListRuns", max_results=1, page_token=page.next_page_token)
+    assert list(rest.runs) == [run]
+
+
+async def test_metrics_are_told_with_the_run(channel: Any, call: Call) -> None:
+    shipper = ship(channel)
+    await shipper.open()
+    data = cells([1.0, math.nan, -2.0]) + cells([5.0], series=1, first_step=9)
+    await shipper.append(0, data, define(["loss", "acc"]))
+    await shipper.committed(4)
+    [listed] = (await call("ListRuns")).runs
+    assert listed == await call("GetRun", run_id=RUN)
+    assert {m.key: (m.value, m.step) for m in listed.metrics} == {"loss": (-2.0, 2), "acc": (5.0, 9)}
+    [loss] = (await call("GetSummaries", run_id=RUN, keys=["loss"])).summaries
+    assert (loss.min, loss.max, loss.count, loss.nan_count) == (-2.0, 1.0, 3, 1)
+    assert (loss.first.step, loss.last.step) == (0, 2)
+    assert len((await call("GetSummaries", run_id=RUN)).summaries) == 2
+
+
+async def test_rejects_are_told(channel: Any, call: Call) -> None:
+    writer = uuid.uuid4()
+    shipper = ship(channel)
+    await shipper.open(writer)
+    data = cells([1.0]) + change(param=pb.SetParam(key="", value="x"))
+    await shipper.append(0, data, define(["loss"]))
+    await shipper.committed(3)
+    [entry] = (await call("ListRejects", run_id=RUN)).rejects
+    assert (entry.writer_id, entry.first, entry.end) == (writer.hex, 1, 3)
+    assert (entry.code, entry.run_id) == ("INVALID_PARAMETER_VALUE", RUN)
+    assert entry.timestamp > 0
+
+
+async def test_a_long_history_comes_in_parts(channel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_CHUNK", 7)
+    shipper = ship(channel)
+    await shipper.open()
+    values = [float(number) for number in range(50)]
+    await shipper.append(0, cells(values), define(["loss"]))
+    await shipper.committed(50)
+    assert (await history(channel, RUN, "loss"))["values"].tolist() == values
+    assert len((await history(channel, RUN, "no such key"))["values"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "code", "part"),
+    [
+        ("GetRun", {"run_id": RUN}, grpc.StatusCode.NOT_FOUND, RUN),
+        ("GetRun", {"run_id": "no uuid"}, grpc.StatusCode.NOT_FOUND, "no uuid"),
+        ("GetSummaries", {"run_id": RUN}, grpc.StatusCode.NOT_FOUND, RUN),
+        ("GetExperiment", {"name": "none"}, grpc.StatusCode.NOT_FOUND, "none"),
+        ("GetExperiment", {}, grpc.StatusCode.NOT_FOUND, ""),
+        ("CreateExperiment", {"name": "Default"}, grpc.StatusCode.ALREADY_EXISTS, "Default"),
+        ("CreateExperiment", {"name": ""}, grpc.StatusCode.INVALID_ARGUMENT, "1 to 500"),
+        ("CreateExperiment", {"name": "a\0b"}, grpc.StatusCode.INVALID_ARGUMENT, "NUL"),
+        ("CreateRun", {"run_id": "x"}, grpc.StatusCode.INVALID_ARGUMENT, "32 hexadecimal digits"),
+        ("CreateRun", {"run": {"run_name": "n" * 501}}, grpc.StatusCode.INVALID_ARGUMENT, "bound is 500"),
+        ("ListRuns", {"max_results": 50_001}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
+        ("ListRuns", {"max_results": -1}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
+        ("ListRuns", {"page_token": "forged"}, grpc.StatusCode.INVALID_ARGUMENT, "page_token"),
+    ],
+)
+async def test_no_has_a_reason(
+    call: Call, method: str, fields: dict[str, Any], code: grpc.StatusCode, part: str
+) -> None:
+    found, details = await refused(call, method, **fields)
+    assert found is code
+    assert part in details
+
+
+async def test_a_history_of_no_run_is_not_found(channel: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await history(channel, RUN, "loss")
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_what_nobody_foresaw_is_not_told_to_clients(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr("headrace_storage.catalog.runs.Runs.get_run", fail)
+    code, details = await refused(call, "GetRun", run_id=RUN)
+    assert code is grpc.StatusCode.INTERNAL
+    assert "secret" not in details
+
+
+def test_every_error_of_the_engine_has_a_status() -> None:
+    """Those that no call can raise count as internal."""
+    never = {
+        errors.StorageError,
+        errors.ForeignStoreError,
+        errors.IncarnationDeadError,
+        errors.UnsuitableDatabaseError,
+        errors.WriterRefusedError,
+        errors.WritersMovedError,
+        errors.SegmentsMovedError,
+    }
+    known = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.StorageError)
+    }
+    assert known - never == set(status.STATUS)
