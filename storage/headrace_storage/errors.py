@@ -52,10 +52,10 @@ class InvalidArgumentError(StorageError):
 
 
 class WriterRefusedError(StorageError):
-    """An Open with an open_number that is not above the last one of the same shipper."""
+    """An Open with an open_number that is below the last one of the same shipper: a delayed connection."""
 
     def __init__(self, writer_id: str, open_number: int, last: int) -> None:
-        super().__init__(f"writer {writer_id}: open number {open_number} is not above {last}")
+        super().__init__(f"writer {writer_id}: open number {open_number} is below {last}")
         self.writer_id = writer_id
         self.open_number = open_number
         self.last = last
