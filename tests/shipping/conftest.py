@@ -44,12 +44,16 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
         self.credit = 1 << 20
         self.reject_every = 0
         self.labels: dict[bytes, dict[str, str]] = {}
+        self.closed: list[bytes] = []
 
     async def Stream(self, requests: Any, context: Any) -> AsyncIterator[ingest_pb2.ServerMessage]:  # noqa: N802
         handles: dict[int, tuple[bytes, int]] = {}
         dictionaries: dict[bytes, dict[int, Any]] = {}
         async for message in requests:
             await self._perhaps_cut(context)
+            if message.HasField("close"):
+                self.closed.append(handles.pop(message.close.handle)[0])
+                continue
             if message.HasField("open"):
                 answer = self._open(message.open, handles)
                 dictionaries[message.open.writer_id] = {}

@@ -165,6 +165,27 @@ def test_the_next_process_delivers_leftovers(served: Any, settings: Settings, da
     following.end_shipping()
 
 
+def test_a_journal_that_is_delivered_is_closed_at_the_daemon(
+    served: Any, settings: Settings, daemon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.core.TIDY_SECONDS", 0.05)
+    served.stop()
+    dead = Core(served.uri, settings)
+    dead.run_log(RUN).log_metric("left", 1.0)
+    dead.close(0.0)
+    dead.end_shipping()
+    served.start()
+    following = Core(served.uri, settings)
+    following.run_log(RUN).log_metric("own", 1.0).wait(20)
+    deadline = time.monotonic() + 20
+    while not daemon.closed and time.monotonic() < deadline:
+        time.sleep(0.02)
+    [closed] = daemon.closed
+    assert daemon.points(closed) == [("left", 0, 1.0)]
+    following.close(1)
+    following.end_shipping()
+
+
 def test_closing_says_what_is_left_and_how_it_is_delivered(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -47,6 +47,7 @@ class Shipper:
         self._keep = keep
         self._hand_over = hand_over
         self._lanes: dict[str, Lane] = {}
+        self._left: list[int] = []  # handles that the daemon still keeps for us
         self._work = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._handles = 0
@@ -111,6 +112,7 @@ class Shipper:
         """Opens one stream and ships on it, until it ends."""
         connection = await self._link.connection()
         stream = connection.ingest()
+        self._left.clear()
         for lane in self.lanes:
             lane.on_lost()
         tasks = [
@@ -134,6 +136,8 @@ class Shipper:
     async def _pump(self, stream: IngestStream) -> None:
         while True:
             sent = False
+            while self._left:
+                await stream.send(ingest_pb2.ClientMessage(close=ingest_pb2.Close(handle=self._left.pop())))
             for lane in self.lanes:
                 if message := self._next_message(lane):
                     await stream.send(message)
@@ -198,9 +202,12 @@ class Shipper:
         self.remove(lane)
 
     def remove(self, lane: Lane) -> None:
-        """Ships a journal no more."""
+        """Ships a journal no more, and has the daemon told."""
         self._lanes.pop(lane.reader.name, None)
         lane.close()
+        if lane.opening:
+            self._left.append(lane.handle)
+            self._work.set()
 
     def let_go(self) -> None:
         """Leaves all journals to other shippers; after :meth:`run` was cancelled."""
