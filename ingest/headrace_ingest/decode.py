@@ -183,7 +183,7 @@ def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Rejec
     is_defined = series < defined
     is_refused = np.zeros(len(cells), np.bool_)
     if problems:
-        is_refused[is_defined] = _flags(part.dictionary.refused_series(), defined)[series[is_defined]]
+        is_refused[is_defined] = _flags(part.dictionary.refused_series(defined), defined)[series[is_defined]]
     is_time = (timestamp >= 0) & (timestamp <= MAX_TIMESTAMP)
     good: Mask = is_metric & is_defined & ~is_refused & is_time
     is_bad = undecided & ~good & (cells["kind"] != PAD)

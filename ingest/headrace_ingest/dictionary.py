@@ -61,9 +61,10 @@ class Dictionary:
         problem = text_problem(self.runs[run].attempt, MAX_TOKEN_LENGTH)
         return f"the attempt's token {problem}" if problem else None
 
-    def refused_series(self) -> NDArray[np.uint32]:
-        """The numbers of the series whose points are refused, unordered."""
-        return np.fromiter(self.problems, np.uint32, len(self.problems))
+    def refused_series(self, below: int) -> NDArray[np.uint32]:
+        """The numbers under ``below`` of the series whose points are refused, unordered."""
+        # A copy first: decoding runs in a thread, while the stream goes on defining.
+        return np.array([number for number in tuple(self.problems) if number < below], np.uint32)
 
 
 def _put(table: list[Definition], number: int, definition: Definition) -> None:

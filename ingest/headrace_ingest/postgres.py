@@ -22,6 +22,7 @@ from urllib.parse import quote
 import structlog
 
 from headrace_ingest import launch
+from headrace_ingest.postmaster import ready, stop_leftover
 
 log = structlog.get_logger("headrace")
 
@@ -90,7 +91,7 @@ class EmbeddedPostgres:
 
     async def start(self) -> None:
         """Starts the server, making its folder on first use; returns when it takes connections."""
-        _remove_sockets(await _stop_leftover(self._data))
+        _remove_sockets(await stop_leftover(self._data))
         programs = _programs(self._data)
         self._choose_user(programs)
         if not self._data.exists():
@@ -118,12 +119,13 @@ class EmbeddedPostgres:
             if process is not self._process:
                 return
             log.error("the embedded postgresql ended, starting it again", status=process.returncode)
-            try:
-                await _stop_leftover(self._data)
-                await self._run(_programs(self._data))
-            except PostgresError as error:
-                log.warning("the embedded postgresql does not start", reason=str(error))
-                await asyncio.sleep(_RESTART_PAUSE)
+            while self._process is process:
+                try:
+                    await stop_leftover(self._data)
+                    await self._run(_programs(self._data))
+                except PostgresError as error:
+                    log.warning("the embedded postgresql does not start", reason=str(error))
+                    await asyncio.sleep(_RESTART_PAUSE)
 
     def _choose_user(self, programs: Path) -> None:
         """PostgreSQL refuses to run as root: it becomes the owner of the folder, or nobody.
@@ -178,14 +180,21 @@ class EmbeddedPostgres:
         settings = self._settings | {"unix_socket_directories": str(self._sockets)}
         options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
         process = await self._launch([str(programs / "postgres"), "-D", str(self._data), *options])
-        deadline = asyncio.get_running_loop().time() + _START_TIMEOUT
-        while not _ready(self._data, process.pid):
-            if process.returncode is not None:
-                raise PostgresError(f"postgresql does not start: {self._last_words()}")
-            if asyncio.get_running_loop().time() > deadline:
-                process.kill()
-                raise PostgresError(f"postgresql was not ready after {_START_TIMEOUT:.0f} s, see {self._log}")
-            await asyncio.sleep(_POLL)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                # It says so in a file.
+                while not ready(self._data, process.pid) and process.returncode is None:  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            process.kill()
+            raise PostgresError(
+                f"postgresql was not ready in {_START_TIMEOUT:.0f} s, see {self._log}"
+            ) from None
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        if process.returncode is not None:
+            raise PostgresError(f"postgresql ends with status {process.returncode}: {self._last_words()}")
         self._process = process
 
     async def _launch(self, program: list[str]) -> asyncio.subprocess.Process:
@@ -250,66 +259,7 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _postmaster(data: Path) -> list[str]:
-    """The lines of PostgreSQL's lock file: pid, folder, start, port, sockets, address, memory, status."""
-    try:
-        return (data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _ready(data: Path, pid: int) -> bool:
-    lines = _postmaster(data)
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-
-async def _stop_leftover(data: Path) -> Path:
-    """Ends a server that an earlier owner of the folder left behind; returns the folder of its sockets.
-
-    After a kill -9 of the owner the server is shutting down by itself, where the kernel told it to.
-    """
-    lines = _postmaster(data)
-    if not lines:
-        return data
-    pid, sockets = int(lines[0]), Path(lines[4]) if len(lines) > 4 else data
-    if _serves(pid, data):
-        log.warning("stopping the postgresql that an earlier daemon left behind", pid=pid)
-    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        deadline = asyncio.get_running_loop().time() + _STOP_TIMEOUT
-        with contextlib.suppress(ProcessLookupError):
-            if _serves(pid, data):
-                os.kill(pid, how)
-        # Nothing tells of the end of a process that is no child.
-        while _serves(pid, data) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(_POLL)
-    if _alive(pid):
-        # The number belongs to another program by now, which PostgreSQL would take for a server.
-        for left in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
-            left.unlink(missing_ok=True)
-    return sockets
-
-
 def _remove_sockets(sockets: Path) -> None:
     """Removes a folder that ``_sockets_folder`` made, and no other."""
     if sockets.parent == _SHORT and sockets.name.startswith("headrace-"):
         shutil.rmtree(sockets, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _serves(pid: int, data: Path) -> bool:
-    """Whether ``pid`` is a server in ``data``, which is its working folder."""
-    if not Path("/proc/self/cwd").exists():
-        return _alive(pid)
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == data
-    except OSError:
-        return False

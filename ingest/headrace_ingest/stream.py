@@ -44,7 +44,7 @@ class Stream:
 
     async def run(self) -> None:
         """Serves until the shipper ends the stream or breaks the protocol, or the daemon drains."""
-        reading, sending, draining = tasks = [
+        reading, sending, _ = tasks = [
             asyncio.create_task(work) for work in (self._read(), self._send(), self._draining.wait())
         ]
         try:

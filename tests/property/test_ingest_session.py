@@ -21,11 +21,16 @@ RUNS = ["aa" * 16, "bb" * 16]
 SERIES = [(0, "loss"), (0, "acc"), (1, "loss"), (0, "bad\0key"), (1, "x" * 251)]
 GOOD_SERIES = 3
 ATTEMPT = "t1"
-DEFINITIONS = b"".join(
-    [wire.run_frame(wire.RunDefinition(n, run, ATTEMPT)) for n, run in enumerate(RUNS)]
-    + [wire.series_frame(wire.SeriesDefinition(n, run, key)) for n, (run, key) in enumerate(SERIES)]
-)
 WRITERS = [UUID(int=3), UUID(int=1), UUID(int=2)]
+
+
+def definitions(series: int) -> bytes:
+    """All runs, and the first ``series`` of ``SERIES``."""
+    frames = [wire.run_frame(wire.RunDefinition(n, run, ATTEMPT)) for n, run in enumerate(RUNS)]
+    frames += [
+        wire.series_frame(wire.SeriesDefinition(n, run, key)) for n, (run, key) in enumerate(SERIES[:series])
+    ]
+    return b"".join(frames)
 
 
 class Row(NamedTuple):
@@ -54,14 +59,14 @@ class Record:
     change: model.RunChange | None = None
 
 
-def meaning(writer: UUID, records: list[Record]) -> Outcome:
+def meaning(writer: UUID, records: list[Record], defined: int) -> Outcome:
     """The model: one record after the other, one cell after the other."""
     outcome, sequence, order_time = Outcome([], [], {}), 0, 0
     for record in records:
         end = sequence + len(record.data) // wire.CELL_SIZE
         if record.kind == "metric":
             _, flags, _, series, step, timestamp, _ = wire.METRIC_CELL.unpack(record.data)
-            if series >= len(SERIES):
+            if series >= defined:
                 outcome.rejected[writer, sequence] = "BAD_REQUEST"
             elif series >= GOOD_SERIES or not 0 <= timestamp <= MAX_TIMESTAMP:
                 outcome.rejected[writer, sequence] = "INVALID_PARAMETER_VALUE"
@@ -128,17 +133,20 @@ odd = st.sampled_from(
         Record(wire.blob_record(0, b"\xff\xff", 1), "BAD_REQUEST"),
     ]
 )
-journals = st.lists(st.one_of(metrics(), metrics(), changes(), damaged(), odd), max_size=40)
+journals = st.one_of(
+    st.lists(metrics(), max_size=20),
+    st.lists(st.one_of(metrics(), metrics(), changes(), damaged(), odd), max_size=40),
+)
 
 
-def arrive(data: st.DataObject, writer: UUID, journal: bytes) -> list[tuple[Session, Batch]]:
+def arrive(data: st.DataObject, writer: UUID, journal: bytes, defined: int) -> list[tuple[Session, Batch]]:
     """Sends ``journal`` in pieces that overlap, over connections that break and begin where it stood."""
     end = len(journal) // wire.CELL_SIZE
     batches: list[tuple[Session, Batch]] = []
     committed = 0
     while True:
         session = Session(writer, model.OpenedWriter(1, committed, 0, ()))
-        session.receive(committed, DEFINITIONS, b"")
+        session.receive(committed, definitions(defined), b"")
         breaks = data.draw(st.booleans())
         while session.received < end:
             first = data.draw(st.integers(committed, session.received))
@@ -159,16 +167,18 @@ def arrive(data: st.DataObject, writer: UUID, journal: bytes) -> list[tuple[Sess
         batches = [(owner, batch) for owner, batch in batches if batch.end <= committed]
 
 
-@given(st.data(), st.lists(journals, min_size=1, max_size=3))
-def test_what_arrives_is_what_was_logged(data: st.DataObject, logged: list[list[Record]]) -> None:
+@given(st.data(), st.lists(journals, min_size=1, max_size=3), st.sampled_from([GOOD_SERIES, len(SERIES)]))
+def test_what_arrives_is_what_was_logged(
+    data: st.DataObject, logged: list[list[Record]], defined: int
+) -> None:
     wanted = Outcome([], [], {})
     waiting: dict[UUID, list[tuple[Session, Batch]]] = {}
     for writer, records in zip(WRITERS, logged, strict=False):
-        outcome = meaning(writer, records)
+        outcome = meaning(writer, records, defined)
         wanted.rows += outcome.rows
         wanted.changes += outcome.changes
         wanted.rejected |= outcome.rejected
-        waiting[writer] = arrive(data, writer, b"".join(record.data for record in records))
+        waiting[writer] = arrive(data, writer, b"".join(record.data for record in records), defined)
 
     found = Outcome([], [], {})
     order_times = dict.fromkeys(waiting, 0)
@@ -214,11 +224,11 @@ def as_rows(rows: model.Rows) -> list[Row]:
 
 
 @given(st.integers(0, 50), st.binary(max_size=400), st.binary(max_size=2000))
-def test_any_bytes_are_taken_or_refused(first: int, definitions: bytes, cells: bytes) -> None:
+def test_any_bytes_are_taken_or_refused(first: int, frames: bytes, cells: bytes) -> None:
     session = Session(WRITERS[0], model.OpenedWriter(1, 3, 0, ()))
-    session.receive(3, DEFINITIONS, b"")
+    session.receive(3, definitions(len(SERIES)), b"")
     try:
-        batch = session.receive(first, definitions, cells)
+        batch = session.receive(first, frames, cells)
     except RefusedError:
         return
     assert 3 <= session.taken <= session.received

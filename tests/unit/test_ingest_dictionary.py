@@ -1,0 +1,47 @@
+"""What the numbers in cells mean."""
+
+import pytest
+
+from headrace_ingest import dictionary as module
+from headrace_ingest.admission import RefusedError
+from headrace_ingest.dictionary import Dictionary
+from headrace_proto.wire import RunDefinition, SeriesDefinition, run_frame, series_frame
+from headrace_storage.model import Series
+
+RUN = "ab" * 16
+OTHER = "cd" * 16
+
+
+def test_the_last_definition_of_the_newest_number_counts() -> None:
+    names = Dictionary()
+    names.add(run_frame(RunDefinition(0, RUN, "")) + run_frame(RunDefinition(0, OTHER, "t")))
+    names.add(series_frame(SeriesDefinition(0, 0, "bad\0")) + series_frame(SeriesDefinition(0, 0, "good")))
+    assert names.series == [Series(OTHER, "good", "t")]
+    assert names.problems == {}
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_other_numbers_are_neither_replaced_nor_skipped(number: int) -> None:
+    names = Dictionary()
+    names.add(run_frame(RunDefinition(0, RUN, "")) + run_frame(RunDefinition(1, OTHER, "")))
+    with pytest.raises(RefusedError, match=f"number {number} is defined after 1"):
+        names.add(run_frame(RunDefinition(number, RUN, "")))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "key", "problem"),
+    [("", "", "is empty"), ("", "k" * 251, "251"), ("t" * 251, "k", "token"), ("a\0", "k", "token")],
+)
+def test_a_name_that_cannot_be_stored_refuses_its_points_only(attempt: str, key: str, problem: str) -> None:
+    names = Dictionary()
+    names.add(run_frame(RunDefinition(0, RUN, attempt)) + series_frame(SeriesDefinition(0, 0, key)))
+    assert problem in names.problems[0]
+
+
+def test_definitions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = run_frame(RunDefinition(0, RUN, ""))
+    monkeypatch.setattr(module, "MAX_DEFINITIONS", len(frame))
+    names = Dictionary()
+    names.add(frame)
+    with pytest.raises(RefusedError, match=f"more than {len(frame)} bytes"):
+        names.add(frame)
