@@ -11,7 +11,7 @@ from running import PROGRAMS, Daemon
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_children_take_part_and_the_parent_ends_the_run(daemon: Daemon, method: str) -> None:
-    command = [sys.executable, PROGRAMS / "spawned.py", method]
+    command = [sys.executable, str(PROGRAMS / "spawned.py"), method]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
     assert done.stderr == ""
     meanwhile, run_id = done.stdout.split()

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+from typing import Any
 
 import headrace
 
@@ -15,7 +16,7 @@ def child(run_id: str, number: int) -> None:
 if __name__ == "__main__":
     run = headrace.start_run()
     headrace.log_metric("parent", 1.0)
-    context = multiprocessing.get_context(sys.argv[1])
+    context: Any = multiprocessing.get_context(sys.argv[1])
     children = [context.Process(target=child, args=(run.info.run_id, n)) for n in range(3)]
     for process in children:
         process.start()
