@@ -10,6 +10,7 @@ from headrace.errors import UnavailableError
 from headrace.shipping.address import normalize
 from headrace.shipping.agent import Fleet
 from headrace.shipping.carrier import Carrier, Standing
+from headrace.shipping.runtime import runtime
 from headrace.shipping.shipper import Shipper
 
 LOOK_SECONDS = 0.05
@@ -56,7 +57,7 @@ def sync(
     Raises:
         UnavailableError: no daemon answers, and nothing moved for 15 seconds.
     """
-    return asyncio.run(_sync(journal_dir, uri and normalize(uri), keep, progress))
+    return runtime().submit(_sync(journal_dir, uri and normalize(uri), keep, progress)).result()
 
 
 async def _sync(
