@@ -1,6 +1,7 @@
 """The session's numbers, against a daemon that acknowledges, loses streams and lets others carry on."""
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -75,11 +76,23 @@ TestSession = SessionMachine.TestCase
 def test_few_cells_wait_for_those_on_their_way() -> None:
     session = ShippingSession()
     session.on_opened(0, 1 << 30)
+    assert session.next_count(1) == 1
     session.on_sent(1)
     assert session.next_count(1 + PATIENT_CELLS - 1) == 0
     assert session.next_count(1 + PATIENT_CELLS) == PATIENT_CELLS
     session.on_ack(1, 1 << 30)
     assert session.next_count(2) == 1
+
+
+@pytest.mark.parametrize("credit", [1 << 30, MESSAGE_CELLS * CELL_SIZE + CELL_SIZE])
+def test_the_rest_of_a_record_that_a_message_cut_does_not_wait(credit: int) -> None:
+    # The daemon cannot acknowledge the record's first half: waiting for that would be for ever.
+    session = ShippingSession()
+    session.on_opened(0, credit)
+    assert session.next_count(MESSAGE_CELLS + 1) == MESSAGE_CELLS
+    session.on_sent(MESSAGE_CELLS)
+    session.on_ack(MESSAGE_CELLS - 1, credit)
+    assert session.next_count(MESSAGE_CELLS + 1) == 1
 
 
 @given(st.integers(1, 30))

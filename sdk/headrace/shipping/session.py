@@ -23,6 +23,8 @@ class ShippingSession:
     committed: int = 0
     sent: int = 0
     credit: int = 0
+    _whole: int = 0
+    """The tail when cells were sent last: the end of a record, which ``sent`` need not be."""
 
     def on_opened(self, committed: int, credit: int) -> None:
         """The daemon took the writer: goes on where it stands."""
@@ -46,9 +48,13 @@ class ShippingSession:
             return 0
         room = self.credit // CELL_SIZE - (self.sent - self.committed)
         pending = tail - self.sent
-        if self.in_flight() and pending < PATIENT_CELLS:
+        # The rest of a record that a message cut goes at once: before it, nothing of it is acknowledged.
+        if self.in_flight() and pending < PATIENT_CELLS and self.sent == self._whole:
             return 0
-        return max(0, min(pending, room, MESSAGE_CELLS))
+        count = max(0, min(pending, room, MESSAGE_CELLS))
+        if count:
+            self._whole = tail
+        return count
 
     def on_sent(self, count: int) -> None:
         """``count`` cells are on their way."""
