@@ -1,15 +1,14 @@
 """A daemon in memory that keeps the protocol's promises to the letter, and breaks streams when told to."""
 
-import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
-import grpc.aio
 import pytest
 
 from headrace.config import Settings
@@ -45,28 +44,30 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
         self.reject_every = 0
         self.labels: dict[bytes, dict[str, str]] = {}
         self.closed: list[bytes] = []
+        self._lock = threading.Lock()
 
-    async def Stream(self, requests: Any, context: Any) -> AsyncIterator[ingest_pb2.ServerMessage]:  # noqa: N802
+    def Stream(self, requests: Any, context: Any) -> Iterator[ingest_pb2.ServerMessage]:  # noqa: N802
         handles: dict[int, tuple[bytes, int]] = {}
         dictionaries: dict[bytes, dict[int, Any]] = {}
-        async for message in requests:
-            await self._perhaps_cut(context)
+        for message in requests:
+            self._perhaps_cut(context)
             if message.HasField("close"):
                 self.closed.append(handles.pop(message.close.handle)[0])
                 continue
-            if message.HasField("open"):
-                answer = self._open(message.open, handles)
-                dictionaries[message.open.writer_id] = {}
-            else:
-                answer = self._append(message.append, handles, dictionaries)
-            await self._perhaps_cut(context)
+            with self._lock:  # streams have a thread each
+                if message.HasField("open"):
+                    answer = self._open(message.open, handles)
+                    dictionaries[message.open.writer_id] = {}
+                else:
+                    answer = self._append(message.append, handles, dictionaries)
+            self._perhaps_cut(context)
             yield answer
-            await self._perhaps_cut(context)
+            self._perhaps_cut(context)
 
-    async def _perhaps_cut(self, context: Any) -> None:
+    def _perhaps_cut(self, context: Any) -> None:
         if self.chaos is not None and self.chaos.random() < 0.05:
             self.cuts += 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+            context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
 
     def _open(self, message: Any, handles: Any) -> ingest_pb2.ServerMessage:
         stored = self.writers.setdefault(message.writer_id, Stored())
@@ -120,11 +121,11 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
             )
         )
 
-    async def ListExperiments(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+    def ListExperiments(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return tracking_pb2.ListExperimentsResponse()
 
-    async def GetRun(self, request: Any, context: Any) -> Any:  # noqa: N802
-        await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no run {request.run_id!r}")
+    def GetRun(self, request: Any, context: Any) -> Any:  # noqa: N802
+        context.abort(grpc.StatusCode.NOT_FOUND, f"there is no run {request.run_id!r}")
 
     def points(self, writer: bytes) -> list[tuple[str, int, float]]:
         stored = self.writers[writer]
@@ -137,14 +138,15 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
 
 
 class Served:
-    """A memory daemon behind a port, in a thread with a loop of its own; can go away and come back."""
+    """A memory daemon behind a port; can go away and come back.
+
+    Served by threads: one event loop of a process may own gRPC, and that is the shipper's.
+    """
 
     def __init__(self) -> None:
         self.daemon = MemoryDaemon()
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._server: Any = None
+        self._server: grpc.Server
         self.start()
 
     @property
@@ -152,17 +154,14 @@ class Served:
         return f"headrace://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-
-    async def _start(self) -> None:
-        self._server = grpc.aio.server()
+        self._server = grpc.server(ThreadPoolExecutor(32))
         ingest_pb2_grpc.add_IngestServicer_to_server(self.daemon, self._server)
         tracking_pb2_grpc.add_TrackingServicer_to_server(self.daemon, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
-        await self._server.start()
+        self._server.start()
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._server.stop(0), self._loop).result()
+        self._server.stop(0).wait()
 
 
 @pytest.fixture(scope="module")
