@@ -50,6 +50,10 @@ types: $(READY) ## Check types, strictly
 bench: $(READY) ## Run the benchmarks (ARGS="series --quick")
 	@$(PY) -m benchmarks $(ARGS)
 
+.PHONY: overload
+overload: $(READY) ## Offer the daemon twice what it takes (ARGS="--minutes 10"), and draw the memory
+	@$(PY) -m benchmarks.overload --plot out/overload.png $(ARGS)
+
 ##@ Protocol
 
 .PHONY: proto
