@@ -52,6 +52,7 @@ class Claim(NamedTuple):
     open_number: int
     known_reject: int
     labels: Mapping[str, str]
+    orphaned: bool = False
 
 
 def malformed(message: str) -> RefusedError:
@@ -85,4 +86,5 @@ def check_open(message: Open) -> Claim:
         message.open_number,
         message.known_reject,
         dict(message.labels),
+        message.orphaned,
     )

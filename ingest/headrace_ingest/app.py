@@ -10,16 +10,19 @@ from typing import Final
 import structlog
 
 from headrace_ingest.activity import Activity
+from headrace_ingest.attendance import Attendance
 from headrace_ingest.committer import Committer
 from headrace_ingest.config import Config, StartError
 from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
 from headrace_ingest.incarnation import Incarnation
+from headrace_ingest.presence import Presence
 from headrace_ingest.server import Server
 from headrace_ingest.service import IngestService
 from headrace_ingest.tracking import TrackingService
 from headrace_storage.catalog.commit import Commits
 from headrace_storage.catalog.database import Database, claim_store, migrate
 from headrace_storage.catalog.incarnations import Incarnations
+from headrace_storage.catalog.presences import Presences
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
@@ -75,9 +78,9 @@ async def serve(
         incarnation = Incarnation(Incarnations(for_background), lambda number: SegmentWriter(store, number))
         await incarnation.register()
 
-        activity = Activity()
+        activity, attendance = Activity(), Attendance()
         committer = Committer(Commits(for_commits), incarnation)
-        ingest = IngestService(Writers(for_calls), committer, activity)
+        ingest = IngestService(Writers(for_calls), committer, activity, attendance)
         history = History(Segments(for_calls), store)
         tracking = TrackingService(Runs(for_calls), Summaries(for_calls, store), history, activity)
         server = Server(
@@ -88,7 +91,11 @@ async def serve(
             commits = tasks.create_task(committer.run())
             others = [
                 tasks.create_task(incarnation.beat()),
-                tasks.create_task(keep_house(incarnation, partial(_background, for_background, store))),
+                tasks.create_task(
+                    keep_house(
+                        incarnation, partial(_background, for_background, store, attendance, config.run_lease)
+                    )
+                ),
                 tasks.create_task(_stop_when_idle(config, activity, stop)),
             ]
             await server.start()
@@ -121,7 +128,9 @@ async def _drain(
         await incarnation.retire()
 
 
-def _background(database: Database, store: LocalStore, incarnation: int) -> Sequence[Task]:
+def _background(
+    database: Database, store: LocalStore, attendance: Attendance, run_lease: float | None, incarnation: int
+) -> Sequence[Task]:
     """What an incarnation does beside serving."""
     incarnations, segments = Incarnations(database), Segments(database)
     lease = Lease(incarnations, incarnation).held
@@ -135,6 +144,7 @@ def _background(database: Database, store: LocalStore, incarnation: int) -> Sequ
         Compactor(segments, store, incarnation, lease=lease).run,
         Publisher(segments, store, lease=lease).run,
         Collector(segments, incarnations, store, incarnation, lease=lease).run,
+        Presence(Presences(database), attendance, run_lease, keeps_house=lease).run,
         partial(repeat, "prune", prune, PRUNE_INTERVAL),
     ]
 

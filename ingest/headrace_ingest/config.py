@@ -11,6 +11,10 @@ from typing import Final, Self
 DEFAULT_PORT: Final = 7070
 MAX_WORKERS: Final = 64
 
+DEFAULT_RUN_LEASE: Final = 600.0
+SHORTEST_RUN_LEASE: Final = 3.0
+LONGEST_RUN_LEASE: Final = 365 * 86_400.0
+
 
 class StartError(Exception):
     """The daemon cannot start; the message is one line that says why and what to do."""
@@ -21,6 +25,7 @@ class Config:
     """Where a daemon serves, and what it stores in.
 
     ``database_url`` ``None``: an embedded PostgreSQL in ``data``. ``exit_idle`` in seconds, ``None``: never.
+    ``run_lease``: seconds after which a run without a writer is killed, ``None``: never.
     """
 
     data: Path
@@ -29,6 +34,7 @@ class Config:
     database_url: str | None = None
     workers: int = 1
     exit_idle: float | None = None
+    run_lease: float | None = DEFAULT_RUN_LEASE
     insecure: bool = False
 
     def __post_init__(self) -> None:
@@ -41,6 +47,11 @@ class Config:
             raise StartError(f"--exit-idle {self.exit_idle}: give more than 0 seconds")
         if self.exit_idle is not None and self.workers > 1:
             raise StartError("--exit-idle needs --workers 1")
+        if self.run_lease is not None and not SHORTEST_RUN_LEASE <= self.run_lease <= LONGEST_RUN_LEASE:
+            raise StartError(
+                f"--run-lease {self.run_lease:g}: give {SHORTEST_RUN_LEASE:g} to {LONGEST_RUN_LEASE:.0f} "
+                "seconds, or never"
+            )
         if not self.insecure and not _is_loopback(self.host):
             raise StartError(
                 f"--host {self.host} can be reached from other machines, and there is no authentication yet; "
@@ -90,6 +101,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exit-idle", type=float, metavar="SECONDS", help="exit when nobody used the daemon for so long"
     )
     parser.add_argument(
+        "--run-lease",
+        type=_seconds_or_never,
+        default=DEFAULT_RUN_LEASE,
+        metavar="SECONDS",
+        help="a run that no process writes to for so long is marked as KILLED, until one returns; "
+        f"never: leave them RUNNING (default: {DEFAULT_RUN_LEASE:g})",
+    )
+    parser.add_argument(
         "--insecure", action="store_true", help="allow a --host that other machines can reach"
     )
 
@@ -103,8 +122,13 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
         database_url=arguments.database_url,
         workers=arguments.workers,
         exit_idle=arguments.exit_idle,
+        run_lease=arguments.run_lease,
         insecure=arguments.insecure,
     )
+
+
+def _seconds_or_never(text: str) -> float | None:
+    return None if text == "never" else float(text)
 
 
 def _is_loopback(host: str) -> bool:

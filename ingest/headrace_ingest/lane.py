@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from headrace_ingest.admission import Claim, RefusedError
+from headrace_ingest.attendance import Attendance
 from headrace_ingest.outbox import Outbox
 from headrace_ingest.session import Session
 from headrace_proto.v1.ingest_pb2 import Refused
@@ -16,7 +17,15 @@ class Lane:
     ``order_time`` is that of the last row which was decoded.
     """
 
-    def __init__(self, handle: int, claim: Claim, opened: OpenedWriter, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        handle: int,
+        claim: Claim,
+        opened: OpenedWriter,
+        outbox: Outbox,
+        attendance: Attendance | None = None,
+    ) -> None:
+        """``attendance``: where the runs are counted whose writer this is, if its process lives."""
         self.handle = handle
         self.writer = claim.writer
         self.shipper = claim.shipper
@@ -24,6 +33,14 @@ class Lane:
         self.order_time = opened.order_time
         self.refused = False
         self._outbox: Outbox | None = outbox
+        self._attendance = None if claim.orphaned else attendance
+        if self._attendance:
+            self._attendance.enter(self)
+
+    @property
+    def runs(self) -> set[str]:
+        """The runs that the writer introduced on this stream."""
+        return {run.run_id for run in self.session.dictionary.runs}
 
     @property
     def settled(self) -> bool:
@@ -47,6 +64,8 @@ class Lane:
     def let_go(self) -> None:
         """Says nothing more; what arrived is still committed."""
         self._outbox = None
+        if self._attendance:
+            self._attendance.leave(self)
 
     def fence(self, holder: UUID | None) -> None:
         """Refuses because ``holder``, maybe the same shipper, opened the writer later."""

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from headrace_ingest.activity import Activity
 from headrace_ingest.admission import MAX_STREAMS, Claim, RefusedError
+from headrace_ingest.attendance import Attendance
 from headrace_ingest.committer import Committer
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
@@ -26,8 +27,11 @@ class IngestService:
 
     NAME = "headrace.v1.Ingest"
 
-    def __init__(self, writers: Writers, committer: Committer, activity: Activity) -> None:
+    def __init__(
+        self, writers: Writers, committer: Committer, activity: Activity, attendance: Attendance
+    ) -> None:
         self._writers = writers
+        self._attendance = attendance
         self._committer = committer
         self._activity = activity
         self._streams: set[Stream] = set()
@@ -76,7 +80,7 @@ class IngestService:
                 raise RefusedError(Refused.STALE, str(error)) from error
             if before := self._lanes.get(claim.writer):
                 before.fence(claim.shipper)
-            lane = self._lanes[claim.writer] = Lane(handle, claim, opened, outbox)
+            lane = self._lanes[claim.writer] = Lane(handle, claim, opened, outbox, self._attendance)
         outbox.opened(handle, opened)
         return lane
 

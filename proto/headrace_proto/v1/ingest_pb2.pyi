@@ -27,7 +27,7 @@ class ServerMessage(_message.Message):
     def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("handle", "writer_id", "shipper_id", "open_number", "known_reject", "format", "labels")
+    __slots__ = ("handle", "writer_id", "shipper_id", "open_number", "known_reject", "format", "labels", "orphaned")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class Open(_message.Message):
     KNOWN_REJECT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    ORPHANED_FIELD_NUMBER: _ClassVar[int]
     handle: int
     writer_id: bytes
     shipper_id: bytes
@@ -49,7 +50,8 @@ class Open(_message.Message):
     known_reject: int
     format: int
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, handle: _Optional[int] = ..., writer_id: _Optional[bytes] = ..., shipper_id: _Optional[bytes] = ..., open_number: _Optional[int] = ..., known_reject: _Optional[int] = ..., format: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    orphaned: bool
+    def __init__(self, handle: _Optional[int] = ..., writer_id: _Optional[bytes] = ..., shipper_id: _Optional[bytes] = ..., open_number: _Optional[int] = ..., known_reject: _Optional[int] = ..., format: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., orphaned: bool = ...) -> None: ...
 
 class Opened(_message.Message):
     __slots__ = ("handle", "epoch", "committed", "rejects", "credit")

@@ -51,6 +51,16 @@ class JournalReader:
         """The first sequence that the daemon did not report as committed."""
         return self.control[layout.COMMITTED]
 
+    @property
+    def closed(self) -> bool:
+        """Whether the writer said that it will append no more."""
+        return bool(self.control[layout.CLOSED])
+
+    @property
+    def introduces(self) -> bool:
+        """Whether the writer has named a run."""
+        return os.fstat(self._definitions).st_size > 0
+
     def next_open_number(self) -> int:
         """A number above all that were used to open this writer."""
         self.control[layout.OPEN_NUMBER] += 1

@@ -48,16 +48,21 @@ def normalize(uri: str) -> str:
     return f"{SCHEME}://{host}:{port}"
 
 
-async def resolve(uri: str) -> str:
-    """The gRPC address behind a normalized URI; :class:`UnavailableError` if its daemon can't start."""
+async def resolve(uri: str, *, start: bool = True) -> str:
+    """The gRPC address behind a normalized URI; :class:`UnavailableError` if its daemon can't start.
+
+    ``start``: whether it may be started.
+    """
     if uri.startswith(f"{SCHEME}://"):
         return uri.removeprefix(f"{SCHEME}://")
-    return await _local_daemon(Path(uri))
-
-
-async def _local_daemon(folder: Path) -> str:
-    if address := _running(folder):
+    if address := _running(Path(uri)):
         return address
+    if not start:
+        raise UnavailableError(f"no daemon runs for {uri}")
+    return await _start_local_daemon(Path(uri))
+
+
+async def _start_local_daemon(folder: Path) -> str:
     if importlib.util.find_spec("headrace_ingest") is None:
         raise UnavailableError(
             f"no daemon runs for {folder}, and none is installed: pip install 'headrace[server]'"

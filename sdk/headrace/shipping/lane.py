@@ -21,14 +21,23 @@ class Lane:
         self.opening = False
         self._session = ShippingSession()
         self._defined = 0
+        self._introduced = False
 
     def pending(self) -> bool:
         """Whether something is written and not known to be committed."""
         return self.reader.tail > self.reader.committed
 
+    def alive(self) -> bool:
+        """Whether somebody may still append: then the runs of the journal go on."""
+        return self.living or (self.writer is not None and not self.reader.closed)
+
+    def wanted(self) -> bool:
+        """Whether a stream is needed: to deliver something, or to show that the runs go on."""
+        return self.pending() or (self.alive() and self.reader.introduces)
+
     def finished(self) -> bool:
-        """Whether a dead process's journal is delivered whole."""
-        return self.writer is None and not self.living and not self.pending()
+        """Whether all is delivered, and nothing will come."""
+        return not self.alive() and not self.pending()
 
     def waits_for_answer(self) -> bool:
         """Whether the daemon owes an answer, which will wake the loop."""
@@ -41,13 +50,16 @@ class Lane:
         # The writer looks at this flag after it stored the tail, we look at the tail after the flag.
         if self.writer is not None:
             self.writer.asleep = True
-        return bool(self._session.next_count(self.reader.tail)) if self._session.opened else self.pending()
+        if not self._session.opened:
+            return self.pending()
+        return bool(self._session.next_count(self.reader.tail)) or self._has_to_introduce()
 
     def open_message(self, handle: int, shipper_id: bytes) -> ingest_pb2.ClientMessage:
         """Claims the writer on the current stream, under a handle of its own."""
         self.handle = handle
         self.opening = True
         self._defined = 0
+        self._introduced = not self.alive()
         header = self.reader.header
         labels = {key: str(value) for key, value in header.get("labels", {}).items()}
         return ingest_pb2.ClientMessage(
@@ -59,23 +71,31 @@ class Lane:
                 known_reject=self.reader.known_reject(),
                 format=wire.FORMAT,
                 labels=labels,
+                orphaned=not self.alive(),
             )
         )
 
     def next_append(self) -> ingest_pb2.ClientMessage | None:
-        """The next cells with the definitions that they need; ``None`` when nothing is to be sent now."""
+        """The next cells with the definitions that they need; ``None`` when nothing is to be sent now.
+
+        A living writer's first message on a stream may have none: it says which runs go on.
+        """
         count = self._session.next_count(self.reader.tail)
-        if not count:
+        if not count and not self._has_to_introduce():
             return None
         first = self._session.sent
         append = ingest_pb2.Append(handle=self.handle, first=first)
         # The cells below the tail that was read above use only definitions that are in the file by now.
         append.definitions, complete = self.reader.definitions(self._defined, DEFINITION_BYTES)
         self._defined += len(append.definitions)
-        if complete:
+        self._introduced |= complete
+        if complete and count:
             append.cells = self.reader.cells(first, count)
             self._session.on_sent(len(append.cells) // wire.CELL_SIZE)
         return ingest_pb2.ClientMessage(append=append)
+
+    def _has_to_introduce(self) -> bool:
+        return self._session.opened and not self._introduced and self.reader.introduces
 
     def on_answer(self, kind: str, answer: ingest_pb2.Opened | ingest_pb2.Ack) -> None:
         """Stores what became of the cells, and tells whoever waits."""

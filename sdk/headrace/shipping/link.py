@@ -17,11 +17,14 @@ class Link:
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
-    async def connection(self) -> Connection:
-        """The connection. :class:`UnavailableError` when there is no address to connect to."""
+    async def connection(self, *, start: bool = True) -> Connection:
+        """The connection. :class:`UnavailableError` when there is no address to connect to.
+
+        ``start``: whether to start a folder's daemon when none runs.
+        """
         async with self._lock:
             if self._connection is None:
-                self._connection = Connection(await resolve(self.uri))
+                self._connection = Connection(await resolve(self.uri, start=start))
             return self._connection
 
     async def failed(self, connection: Connection) -> None:

@@ -98,7 +98,7 @@ class Shipper:
         """Connects, ships, and connects again; with the daemon away, waits longer and longer."""
         backoff = Backoff()
         while True:
-            while not any(lane.pending() for lane in self.lanes):
+            while not any(lane.wanted() for lane in self.lanes):
                 await self._sleep()
             try:
                 await self._ship(backoff)
@@ -106,15 +106,31 @@ class Shipper:
                 self._say_once(error)
             except Exception:  # the loop must outlive a bug: it is all that carries the data
                 logger.exception("the shipper failed and goes on")
-            await asyncio.sleep(backoff.next())
+            await self._pause(backoff)
+
+    @property
+    def _pending(self) -> bool:
+        return any(lane.pending() for lane in self.lanes)
+
+    async def _pause(self, backoff: Backoff) -> None:
+        """Waits before the next attempt. Who only showed that it lives does not wait with its next call."""
+        seconds = backoff.next()
+        if self._pending:
+            await asyncio.sleep(seconds)
+            return
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0:
+            await self._sleep(left)
+            if self._pending:
+                backoff.reset()
+                return
 
     async def _ship(self, backoff: Backoff) -> None:
         """Opens one stream and ships on it, until it ends."""
-        connection = await self._link.connection()
+        # A folder's daemon is started only to deliver something: without one, nobody misses a sign of life.
+        connection = await self._link.connection(start=self._pending)
         stream = connection.ingest()
         self._left.clear()
-        for lane in self.lanes:
-            lane.on_lost()
         tasks = [
             asyncio.create_task(self._take_answers(stream, backoff)),
             asyncio.create_task(self._pump(stream)),
@@ -132,6 +148,8 @@ class Shipper:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for lane in self.lanes:
+                lane.on_lost()
 
     async def _pump(self, stream: IngestStream) -> None:
         while True:
@@ -145,12 +163,11 @@ class Shipper:
             if not sent:
                 await self._sleep()
 
-    async def _sleep(self) -> None:
+    async def _sleep(self, timeout: float | None = None) -> None:
         """Waits for work: an answer, a call of this process's writers; by the clock for everything else."""
         self._work.clear()
         if any([lane.fall_asleep() for lane in self.lanes]):  # noqa: C419 - all of them, not up to the first
             return
-        timeout = None
         if any(lane.living for lane in self.lanes):
             timeout = POLL_SECONDS
         if any(lane.waits_for_answer() for lane in self.lanes):
@@ -231,8 +248,10 @@ class Shipper:
                 logger.exception("old files of the journal cannot be deleted")
 
     def _say_once(self, error: BaseException) -> None:
+        if not self._pending:
+            return
         self.unreachable = True
-        if not self._warned and any(lane.pending() for lane in self.lanes):
+        if not self._warned:
             self._warned = True
             logger.warning(
                 "no daemon at %s (%s): logging goes on into the journal, which is delivered when one answers",

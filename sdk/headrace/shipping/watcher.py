@@ -7,6 +7,8 @@ from headrace.journal.writer import Writer
 
 LOOK_SECONDS = 0.005
 REVIVE_SECONDS = 1.0
+IDLE_REVIVE_SECONDS = 30.0
+"""While nobody waits: the agent is also what shows that this process lives."""
 
 
 class Watcher:
@@ -37,7 +39,8 @@ class Watcher:
             if not any(len(writer.waiters) for writer in self._writers):
                 self._needed.clear()
                 if not any(len(writer.waiters) for writer in self._writers):
-                    self._needed.wait()
+                    while not self._needed.wait(IDLE_REVIVE_SECONDS):
+                        self._start_agent()
             for writer in self._writers:
                 writer.waiters.advance(writer.committed())
             looks += 1

@@ -82,10 +82,8 @@ async def _runs(connection: Connection, changes: Iterable[Change]) -> dict[str, 
         return {}
     runs = {}
     for row in await connection.fetch(_QUERIES["read_runs"], run_ids):
-        run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder = row
-        runs[run_id.hex] = RunState(
-            run_id.hex, experiment_id, run_name, user_id, RunStatus(status), start_time, end_time, placeholder
-        )
+        run_id, experiment_id, run_name, user_id, status, *rest = row
+        runs[run_id.hex] = RunState(run_id.hex, experiment_id, run_name, user_id, RunStatus(status), *rest)
     for run_id, *attempt in await connection.fetch(_QUERIES["read_attempts"], run_ids):
         runs[run_id.hex].attempts[attempt[0]] = Attempt(*attempt)
     return runs
@@ -113,6 +111,7 @@ async def _write(connection: Connection, ledger: Ledger) -> None:
                 run.start_time,
                 run.end_time,
                 run.placeholder,
+                run.lapsed,
             )
             for run in (ledger.runs[run_id] for run_id in ledger.changed_runs)
         ],

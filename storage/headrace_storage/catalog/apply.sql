@@ -5,7 +5,7 @@ SELECT create_placeholders($1)
 SELECT FROM runs WHERE run_id = ANY($1) ORDER BY run_id FOR NO KEY UPDATE
 
 -- name: read_runs
-SELECT run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder
+SELECT run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder, lapsed
 FROM runs WHERE run_id = ANY($1)
 
 -- name: read_attempts
@@ -18,9 +18,11 @@ FROM unnest($1::uuid[], $2::text[]) AS given (run_id, key) JOIN params USING (ru
 -- name: write_runs
 UPDATE runs
 SET experiment_id = given.experiment_id, run_name = given.run_name, user_id = given.user_id,
-    status = given.status, start_time = given.start_time, end_time = given.end_time, placeholder = given.placeholder
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[])
-    AS given (run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder)
+    status = given.status, start_time = given.start_time, end_time = given.end_time, placeholder = given.placeholder,
+    lapsed = given.lapsed
+FROM unnest(
+    $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[]
+) AS given (run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder, lapsed)
 WHERE runs.run_id = given.run_id
 
 -- name: write_attempts

@@ -47,7 +47,10 @@ class Attempt(NamedTuple):
 
 @dataclass(slots=True)
 class RunState:
-    """A run's row; ``attempts`` by token, oldest first."""
+    """A run's row; ``attempts`` by token, oldest first.
+
+    ``lapsed``: it is KILLED because its writers were gone, and goes on when one returns.
+    """
 
     run_id: str
     experiment_id: int
@@ -57,6 +60,7 @@ class RunState:
     start_time: int
     end_time: int | None
     placeholder: bool
+    lapsed: bool = False
     attempts: dict[str, Attempt] = field(default_factory=dict)
 
 
@@ -138,14 +142,14 @@ class Ledger:
             return
         attempt = Attempt(start.token, len(run.attempts) + 1, start.process_id, start.start_time)
         run.attempts[start.token] = attempt
-        run.status, run.end_time = RunStatus.RUNNING, None
+        run.status, run.end_time, run.lapsed = RunStatus.RUNNING, None, False
         self.new_attempts.append((run.run_id, attempt))
         self.changed_runs.add(run.run_id)
 
     def _end(self, run: RunState, end: EndRun) -> None:
         attempt = run.attempts.get(end.token)
         if attempt and attempt.process_id == end.process_id and attempt.number == len(run.attempts):
-            run.status, run.end_time = end.status, end.end_time
+            run.status, run.end_time, run.lapsed = end.status, end.end_time, False
             self.changed_runs.add(run.run_id)
 
 
