@@ -14,13 +14,22 @@ from headrace_storage.model import CreateRun, EndRun, RunStatus, SetParam, SetTa
 LEASE = 600.0
 CREATE = CreateRun("", "", "a run", "somebody", 5000, {})
 
+AGE_PRESENCES = """
+WITH locked AS (SELECT run_id FROM presences ORDER BY run_id FOR UPDATE)
+UPDATE presences SET seen_at = seen_at - make_interval(secs => $1)
+FROM locked WHERE presences.run_id = locked.run_id
+"""
+AGE_WATCH = """
+UPDATE watch SET since = since - make_interval(secs => $1), heard_at = heard_at - make_interval(secs => $1)
+"""
 
-def start(token: str = "t1", process: str = "p1") -> StartAttempt:
-    return StartAttempt(token, process, 5000)
+
+def start(launch: str = "t1", process: str = "p1") -> StartAttempt:
+    return StartAttempt(launch, process, 5000)
 
 
-def end(status: RunStatus = RunStatus.FINISHED, token: str = "t1", process: str = "p1") -> EndRun:
-    return EndRun(status, 9000, token, process)
+def end(status: RunStatus = RunStatus.FINISHED, launch: str = "t1", process: str = "p1") -> EndRun:
+    return EndRun(status, 9000, launch, process)
 
 
 class Scene:
@@ -52,26 +61,19 @@ class Scene:
         returned = []
         while seconds > 0:
             step = min(seconds, longest_break(LEASE) / 2)
-            await self.age("seen_at", "presences", step)
-            await self.age("since", "watch", step)
-            await self.age("heard_at", "watch", step)
+            await self.be_away(step)
             returned += await self.tell(*told)
             seconds -= step
         return returned
 
     async def be_away(self, seconds: float) -> None:
         """Time in which no daemon runs."""
-        for column, table in (("seen_at", "presences"), ("since", "watch"), ("heard_at", "watch")):
-            await self.age(column, table, seconds)
+        await self.age(AGE_PRESENCES, seconds)
+        await self.age(AGE_WATCH, seconds)
 
-    async def age(self, column: str, table: str, seconds: float) -> None:
-        key = {"presences": "run_id", "watch": "one"}[table]
+    async def age(self, statement: str, seconds: float) -> None:
         async with self.database.acquire() as connection:
-            await connection.execute(
-                f"WITH locked AS (SELECT {key} FROM {table} ORDER BY {key} FOR UPDATE) "
-                f"UPDATE {table} SET {column} = {column} - make_interval(secs => {seconds}) "
-                f"FROM locked WHERE {table}.{key} = locked.{key}"
-            )
+            await connection.execute(statement, seconds)
 
     async def lapse(self, run: str) -> None:
         """Nobody writes to a run for so long that it is killed."""
@@ -217,7 +219,7 @@ async def test_a_writer_that_returns_at_that_moment_wins(scene: Scene) -> None:
 
 async def _somebody_waits(database: Database) -> None:
     async with asyncio.timeout(30), database.acquire() as connection:
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 -- PostgreSQL tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -232,10 +234,10 @@ async def test_telling_and_expiring_never_deadlock_with_commits(
     async def commit(daemon: Daemon, seed: int) -> None:
         writer, chosen = await daemon.open(), random.Random(seed)
         for number in range(15):
-            token, process = f"{seed} {number}", f"p{seed}"
+            launch, process = f"{seed} {number}", f"p{seed}"
             some = chosen.sample(runs, 10)
-            changes = [(run, start(token, process)) for run in some]
-            ended = [(run, end(token=token, process=process)) for run in some[::3]]
+            changes = [(run, start(launch, process)) for run in some]
+            ended = [(run, end(launch=launch, process=process)) for run in some[::3]]
             await daemon.commit(writer, changes=[*changes, *ended])
 
     async def tell(seed: int) -> None:
@@ -247,7 +249,7 @@ async def test_telling_and_expiring_never_deadlock_with_commits(
     async def expire() -> None:
         nonlocal expired
         while returned < 20:
-            await scene.age("seen_at", "presences", 2 * LEASE)
+            await scene.age(AGE_PRESENCES, 2 * LEASE)
             expired += len(await scene.expire())
 
     work = [commit(daemon, seed) for seed, daemon in enumerate(daemons)] + [tell(7), tell(8), expire()]
