@@ -32,7 +32,8 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 class Daemon:
     """``python -m headrace_ingest`` on a folder; after a kill it comes back on the same port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.options = options
         self.data = folder / "data"
         self.log = folder / "daemon.log"
         self.port = 0
@@ -46,7 +47,7 @@ class Daemon:
         ready = self.data / "daemon.json"
         ready.unlink(missing_ok=True)  # a killed daemon leaves its own behind
         command = [sys.executable, "-m", "headrace_ingest"]
-        command += ["--data", str(self.data), "--grpc-port", str(self.port)]
+        command += ["--data", str(self.data), "--grpc-port", str(self.port), *self.options]
         with self.log.open("ab") as output:
             self.process = process = subprocess.Popen(command, stdout=output, stderr=output)
         eventually(lambda: ready.exists() or process.poll() is not None, "the daemon starts")

@@ -47,6 +47,9 @@ def test_loopback_is_served(host: str) -> None:
         (["--workers", "0"], "1 to 64"),
         (["--exit-idle", "0"], "more than 0 seconds"),
         (["--exit-idle", "5", "--workers", "2"], "--workers 1"),
+        (["--run-lease", "2.9"], "3 to 31536000 seconds, or never"),
+        (["--run-lease", "nan"], "or never"),
+        (["--run-lease", "inf"], "or never"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments: list[str], message: str) -> None:
@@ -54,6 +57,13 @@ def test_what_does_not_fit_is_refused(arguments: list[str], message: str) -> Non
         parse(*arguments)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("text", "lease"), [("never", None), ("3", 3.0), ("86400", 86400.0)])
+def test_a_lease_can_be_had_or_not(text: str, lease: float | None) -> None:
+    config = parse("--run-lease", text)
+    assert config.run_lease == lease
+    assert Config.from_json(config.to_json()) == config
 
 
 def test_insecure_serves_others() -> None:

@@ -27,10 +27,9 @@ RETURNS SETOF uuid
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO watch AS kept (since, heard_at)
-    VALUES (clock_timestamp() + time_to_return, clock_timestamp())
+    INSERT INTO watch AS kept (since, heard_at) VALUES (clock_timestamp(), clock_timestamp())
     ON CONFLICT (one) DO UPDATE
-    SET since = CASE WHEN kept.heard_at < excluded.heard_at - longest_break THEN excluded.since
+    SET since = CASE WHEN kept.heard_at < excluded.heard_at - longest_break THEN excluded.since + time_to_return
                      ELSE kept.since END,
         heard_at = greatest(kept.heard_at, excluded.heard_at);
 
