@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from headrace.config import Settings
-from headrace.errors import InvalidArgumentError
-from headrace.shipping.address import normalize
+from headrace.errors import InvalidArgumentError, UnavailableError
+from headrace.shipping.address import normalize, resolve
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,12 @@ def test_a_relative_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.
 def test_others_are_refused_with_what_is_expected(uri: str) -> None:
     with pytest.raises(InvalidArgumentError, match="expected headrace://HOST:PORT or a"):
         normalize(uri)
+
+
+async def test_a_folders_daemon_is_not_started_for_a_look(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="no daemon runs for"):
+        await resolve(str(tmp_path / "runs"), start=False)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_settings_come_from_the_environment() -> None:

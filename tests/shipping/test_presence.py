@@ -1,5 +1,6 @@
-"""What a lane says of the process that writes its journal. No network."""
+"""What the shipper says of the process that writes a journal, and when it only shows that it lives."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace.core import Core
 from headrace.journal.folder import boot_id
 from headrace.journal.reader import JournalReader
 from headrace.journal.run_log import RunLog
@@ -107,3 +109,21 @@ def test_a_journal_of_another_process_tells_whether_that_lives(
     assert lane.wanted() is living
     lane.on_lost()
     assert (opened(lane)[1] is not None) is living
+
+
+def test_a_call_does_not_wait_for_what_an_idle_process_would(
+    core: Core, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = core.run_log(RUN)
+    log.log_metric("loss", 1.0).wait(20)
+    monkeypatch.setattr("headrace.shipping.shipper.Backoff.next", lambda _: 3600.0)
+    shipper = core._shipper
+    assert shipper is not None
+    [lane] = shipper.lanes
+    served.stop()
+    deadline = time.monotonic() + 20
+    while lane.opening:
+        assert time.monotonic() < deadline, "the shipper does not notice that the stream is gone"
+        time.sleep(0.01)
+    served.start()
+    log.log_metric("loss", 2.0).wait(20)
