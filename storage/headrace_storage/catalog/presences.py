@@ -17,6 +17,9 @@ _QUERIES: Final = Queries("presences")
 TIME_TO_RETURN: Final = 15.0
 """Seconds that clients have to come back after a break, before silence counts. They try every 10 s."""
 
+_SHORTEST_BREAK: Final = 2.0
+"""Seconds. A busy machine may make a daemon wait for so long."""
+
 _ENDED_AT_ONCE: Final = 500
 
 
@@ -25,7 +28,7 @@ def longest_break(lease: float) -> float:
 
     A break that is no longer counts as silence; it leaves clients the better part of the lease to return.
     """
-    return lease / 3
+    return max(lease / 3, _SHORTEST_BREAK)
 
 
 class Presences:
