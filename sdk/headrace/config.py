@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.errors import InvalidArgumentError
+from headrace.journal.room import OnFull
 
 DEFAULT_TRACKING_URI = "headrace://127.0.0.1:7070"
 
@@ -37,6 +38,12 @@ def _shipper(text: str) -> str:
     return text
 
 
+def _on_full(text: str) -> str:
+    if text not in ("block", "drop", "raise"):
+        raise ValueError(text)
+    return text
+
+
 def _setting(variable: str, parse: Callable[[str], Any], expected: str, **default: Any) -> Any:
     return field(metadata={"variable": variable, "parse": parse, "expected": expected}, **default)
 
@@ -63,6 +70,8 @@ class Settings:
         "HEADRACE_JOURNAL_MAX", _fraction, "a fraction, above 0 up to 1", default=0.1
     )
     """The part of the file system that the journals of a folder may take together."""
+    on_full: OnFull = _setting("HEADRACE_ON_FULL", _on_full, "block, drop or raise", default="block")
+    """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
     start_timeout: float = _setting("HEADRACE_START_TIMEOUT", _seconds, "seconds, 0 or more", default=5.0)
     """How long starting a run waits for the daemon before it goes on with the journal alone."""
     read_timeout: float = _setting("HEADRACE_READ_TIMEOUT", _seconds, "seconds, 0 or more", default=30.0)

@@ -21,6 +21,7 @@ from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.journal.folder import boot_folder, boot_id
+from headrace.journal.room import Dropped
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.operation import RunOperation
@@ -85,7 +86,11 @@ class Core:
         """Where the points of a run go. Cheap, and the same one for the same arguments."""
         log = self._logs.get((run_id, attempt))
         if log is None:
-            log = self._logs[run_id, attempt] = RunLog(self._current_writer(), run_id, attempt)
+            try:
+                log = self._logs[run_id, attempt] = RunLog(self._current_writer(), run_id, attempt)
+            except Dropped as full:
+                # Said at once, rather than a training of hours of which nothing is kept.
+                raise full.error from full
         return log
 
     def change(self, run_id: str, change: RunChange, attempt: str = "") -> RunOperation:
@@ -108,7 +113,8 @@ class Core:
             "labels": surroundings.labels(),
             "shipper": "agent" if self._uses_agent else "thread",
         }
-        writer = Writer(root, uuid.uuid4().hex, header, self.settings.journal_max, self._successor)
+        name, bound = uuid.uuid4().hex, self.settings.journal_max
+        writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
         at_end(_close_all, priority=100)
         if self._uses_agent:

@@ -8,12 +8,15 @@
     ├── OperationTimeoutError   (TimeoutError)     not yet durable; the operation goes on all the same
     ├── NotFoundError           (LookupError)      no such experiment, run or key
     ├── AlreadyExistsError                         the name is taken
+    ├── DroppedError                               there was no room, and HEADRACE_ON_FULL=drop
     ├── UnavailableError        (ConnectionError)  no daemon answers; what was logged stays in the journal
     └── JournalError            (OSError)          the local journal cannot be written or shipped
+        └── JournalFullError                       there is no room for it, and HEADRACE_ON_FULL=raise
 
 Every class has an ``error_code`` in MLflow's vocabulary. Errors carry their facts as attributes.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -49,6 +52,18 @@ class RejectedError(HeadraceError):
         self.operation = operation
 
 
+class DroppedError(HeadraceError):
+    """There was no room for the operation, and ``HEADRACE_ON_FULL`` says ``drop``: it was never written."""
+
+    error_code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, operation: "RunOperation | None" = None) -> None:
+        super().__init__(message)
+        self.code = self.error_code
+        self.message = message
+        self.operation = operation
+
+
 class OperationTimeoutError(HeadraceError, TimeoutError):
     """The operation was not durable in time. It is in the journal and will be delivered."""
 
@@ -75,3 +90,25 @@ class UnavailableError(HeadraceError, ConnectionError):
 
 class JournalError(HeadraceError, OSError):
     """The local journal cannot be written, read or shipped."""
+
+
+class JournalFullError(JournalError):
+    """There is no room for the journal at ``path``; nothing of the call was written.
+
+    ``bound`` is what ``HEADRACE_JOURNAL_MAX`` allows, in bytes; the disk may be smaller. ``remedy`` says what
+    helps.
+    """
+
+    error_code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, path: Path, bound: int, reason: OSError) -> None:
+        self.path = path
+        self.bound = bound
+        self.remedy = (
+            "free some space, raise HEADRACE_JOURNAL_MAX, or start a daemon that takes what is there; "
+            "HEADRACE_ON_FULL=block would wait for that"
+        )
+        super().__init__(
+            f"no room for the journal at {path} (at most {bound:,} bytes): {reason.strerror}; {self.remedy}"
+        )
+        self.errno = reason.errno

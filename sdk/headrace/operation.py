@@ -10,11 +10,15 @@ import heapq
 import logging
 import threading
 from collections.abc import Callable, Generator
-from typing import Protocol
+from typing import Final, Protocol
 
-from headrace.errors import OperationTimeoutError, RejectedError
+from headrace.errors import DroppedError, OperationTimeoutError, RejectedError
 
 logger = logging.getLogger("headrace")
+
+
+DROPPED: Final = "DROPPED"
+"""The code that a fate gives for an operation that was never written: ``wait()`` raises DroppedError."""
 
 
 class Waiters:
@@ -90,13 +94,14 @@ class RunOperation:
 
         Raises:
             RejectedError: the server refused it.
+            DroppedError: there was no room for it, and ``HEADRACE_ON_FULL`` says ``drop``.
             OperationTimeoutError: not durable within ``timeout``; it stays on its way.
         """
         self._settle(timeout)
         if error := self._refusal():
             raise error
 
-    def exception(self, timeout: float | None = None) -> RejectedError | None:
+    def exception(self, timeout: float | None = None) -> RejectedError | DroppedError | None:
         """Waits as :meth:`wait` does and returns the refusal, ``None`` when there is none."""
         self._settle(timeout)
         return self._refusal()
@@ -132,6 +137,11 @@ class RunOperation:
         if not event.wait(timeout):
             raise OperationTimeoutError(f"not durable after {timeout} s: {self!r}; it stays in the journal")
 
-    def _refusal(self) -> RejectedError | None:
+    def _refusal(self) -> RejectedError | DroppedError | None:
         reject = self._writer.reject(self._first, self._end)
-        return RejectedError(*reject, operation=self) if reject else None
+        if reject is None:
+            return None
+        code, message = reject
+        if code == DROPPED:
+            return DroppedError(message, operation=self)
+        return RejectedError(code, message, operation=self)

@@ -75,7 +75,7 @@ def param(log: RunLog, key: str, value: object) -> RunOperation:
 
 def params(log: RunLog, given: Mapping[str, object]) -> RunOperation:
     """Writes several params."""
-    return together([_write(log, change) for change in [_param(*item) for item in given.items()]])
+    return log.log_batch((), [_param(*item).SerializeToString() for item in given.items()])
 
 
 def tag(log: RunLog, key: str, value: object) -> RunOperation:
@@ -85,7 +85,7 @@ def tag(log: RunLog, key: str, value: object) -> RunOperation:
 
 def tags(log: RunLog, given: Mapping[str, object]) -> RunOperation:
     """Writes several tags."""
-    return together([_write(log, change) for change in [_tag(*item) for item in given.items()]])
+    return log.log_batch((), [_tag(*item).SerializeToString() for item in given.items()])
 
 
 def untag(log: RunLog, key: str) -> RunOperation:
@@ -103,8 +103,7 @@ def batch(
     rows = [_row(point) for point in points]
     changes = [_param(item.key, item.value) for item in given_params]
     changes += [_tag(item.key, item.value) for item in given_tags]
-    operations = [log.log_points(rows)] if rows else []
-    return together([*operations, *(_write(log, change) for change in changes)])
+    return log.log_batch(rows, [change.SerializeToString() for change in changes])
 
 
 def creation(
@@ -136,7 +135,7 @@ def end(log: RunLog, process_id: str, status: RunStatus, end_time: int | None = 
         token=log.attempt,
         process_id=process_id,
     )
-    return _write(log, pb.RunChange(end=change))
+    return log.last_change(pb.RunChange(end=change).SerializeToString())
 
 
 def termination(log: RunLog, process_id: str, status: RunStatus, end_time: int | None = None) -> RunOperation:

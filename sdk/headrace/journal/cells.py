@@ -42,9 +42,21 @@ class CellFile:
         return (self.end - self.first) * CELL_SIZE
 
     def rename(self, path: Path) -> None:
-        """Gives the file its final name."""
-        self.path.rename(path)
+        """Gives the file its final name; may be done again after an interruption."""
+        if not path.exists():
+            self.path.rename(path)
         self.path = path
+
+    def begin_at(self, first: int) -> None:
+        """Says which sequence the first cell of a file that has none yet will have."""
+        self.end = first + self.end - self.first
+        self.first = first
+
+    def discard(self) -> None:
+        """Deletes a file that was allocated ahead; one that has its final name may hold cells and stays."""
+        self.release()
+        if self.path.name.startswith("."):
+            self.path.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Unmaps the file, which stays on disk."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time_ns
 
 from headrace.errors import InvalidArgumentError
+from headrace.journal.cells import CellFile
 from headrace.journal.columns import (
     STEP,
     TIMESTAMP,
@@ -22,6 +23,7 @@ from headrace.journal.columns import (
     ramp,
 )
 from headrace.journal.layout import TAIL
+from headrace.journal.room import Dropped
 from headrace.journal.writer import Abandoned, Writer
 from headrace.operation import RunOperation
 from headrace_proto.limits import key_problem
@@ -72,9 +74,8 @@ class RunLog:
         writer = self._writer
         with writer.lock:
             if writer.inside:
-                return RunLog(writer.aside(), self.run_id, self.attempt).log_metric(
-                    key, value, step, timestamp
-                )
+                aside = self._aside(writer)
+                return aside.log_metric(key, value, step, timestamp) if aside else self._drop(writer, 1)
             try:
                 writer.inside = True
                 flags = 0 if timestamp is None else TIMESTAMP_GIVEN
@@ -83,6 +84,7 @@ class RunLog:
                 file = writer.file
                 if tail >= file.end:
                     file = writer.turn(tail)
+                    tail = writer.tail[TAIL]
                 series = self._series.get(key)
                 if series is None:
                     series = self._define(key)
@@ -91,13 +93,15 @@ class RunLog:
                 writer.tail[TAIL] = end = tail + 1
             except Abandoned:
                 end = 0
+            except Dropped:
+                return self._drop(writer, 1)
             except struct.error:
                 raise explain(value, step, timestamp) from None
             finally:
                 writer.inside = False
         if not end:
-            self._bind(writer.successor())
-            return self.log_metric(key, value, step, timestamp)
+            moved = self._move(writer)
+            return self.log_metric(key, value, step, timestamp) if moved else self._drop(writer, 1)
         if writer.asleep:
             writer.wake()
         return RunOperation(writer, tail, end)
@@ -129,12 +133,19 @@ class RunLog:
             words.cast("d")[VALUE::WORDS] = memoryview(values)
             _append_bytes(writer, words)
 
-        return self._operation(write)
+        return self._operation(write, len(values))
 
-    def log_points(self, points: Iterable[tuple[str, float, int | None, int]]) -> RunOperation:
-        """Writes (key, value, timestamp in ms or ``None``, step) points as one operation."""
+    def log_batch(
+        self, points: Iterable[tuple[str, float, int | None, int]], payloads: Sequence[bytes] = ()
+    ) -> RunOperation:
+        """Writes (key, value, timestamp in ms or ``None``, step) points, then serialised ``RunChange``s.
+
+        They are one operation: with HEADRACE_ON_FULL other than block, all of it is written or nothing.
+        """
         now = time_ns() // 1_000_000
         rows = list(points)
+        for payload in payloads:
+            _check_payload(payload)
 
         def write(log: RunLog, writer: Writer) -> None:
             cells = bytearray(len(rows) * CELL_SIZE)
@@ -146,8 +157,12 @@ class RunLog:
                 except struct.error:
                     raise explain(value, step, timestamp) from None
             _append_bytes(writer, memoryview(cells))
+            for payload in payloads:
+                writer.put(blob_record(log._number, payload, now))
 
-        return self._operation(write) if rows else RunOperation(self._writer, 0, 0)
+        if not rows and not payloads:
+            return RunOperation(self._writer, 0, 0)
+        return self._operation(write, len(rows), [blob_cells(len(payload)) for payload in payloads])
 
     def log_series(
         self,
@@ -181,8 +196,7 @@ class RunLog:
             head = int.from_bytes(METRIC_CELL.pack(METRIC, flags, 0, series, 0, 0, 0.0)[:8], "little")
             done = 0
             while done < count:
-                tail = writer.tail[TAIL]
-                file = writer.file if tail < writer.file.end else writer.turn(tail)
+                file, tail = _place(writer)
                 size = min(count - done, file.end - tail)
                 part = slice(done, done + size)
                 stamps = now if times is None else times[part]
@@ -192,50 +206,74 @@ class RunLog:
                 if writer.asleep:
                     writer.wake()
 
-        return self._operation(write) if count else RunOperation(self._writer, 0, 0)
+        return self._operation(write, count) if count else RunOperation(self._writer, 0, 0)
 
     def change(self, payload: bytes) -> RunOperation:
         """Writes a serialised ``RunChange``; at most 2 MiB."""
-        if len(payload) > MAX_BLOB_BYTES:
-            raise InvalidArgumentError(
-                "the change", f"has {len(payload)} bytes, the bound is {MAX_BLOB_BYTES}"
-            )
+        return self.log_batch((), (payload,))
+
+    def last_change(self, payload: bytes) -> RunOperation:
+        """:meth:`change` for what must be said also when there is no room: it may use the reserve."""
+        _check_payload(payload)
         now = time_ns() // 1_000_000
 
         def write(log: RunLog, writer: Writer) -> None:
-            record = blob_record(log._number, payload, now)
-            tail, cells = writer.tail[TAIL], blob_cells(len(payload))
-            while writer.file.end - tail < cells:
-                writer.pad(tail)
-                tail = writer.tail[TAIL]
-                writer.turn(tail)
-            _append_bytes(writer, memoryview(record))
+            writer.tell(urgent=True)
+            writer.put(blob_record(log._number, payload, now), urgent=True)
 
         return self._operation(write)
 
-    def _operation(self, write: "Callable[[RunLog, Writer], None]") -> RunOperation:
-        """Runs ``write`` as ``log_metric`` runs its body; the operation is what it added to the tail."""
+    def _operation(
+        self, write: "Callable[[RunLog, Writer], None]", cells: int = 0, blobs: Sequence[int] = ()
+    ) -> RunOperation:
+        """Runs ``write`` as ``log_metric`` runs its body; the operation is what it added to the tail.
+
+        It will append so many metric ``cells``, then ``blobs`` (cells of each record).
+        """
         while True:
             writer = self._writer
             with writer.lock:
                 if writer.inside:
-                    return RunLog(writer.aside(), self.run_id, self.attempt)._operation(write)  # noqa: SLF001 - its own class
+                    aside = self._aside(writer)
+                    if aside:
+                        return aside._operation(write, cells, blobs)  # noqa: SLF001 - its own class
+                    return self._drop(writer, cells + len(blobs))
                 try:
                     writer.inside = True
+                    writer.need(cells, blobs)
                     first = writer.tail[TAIL]
-                    if first >= writer.file.end:
-                        writer.turn(first)
                     write(self, writer)
                     end = writer.tail[TAIL]
                     break
                 except Abandoned:
                     pass
+                except Dropped:
+                    return self._drop(writer, max(1, cells + len(blobs)))
                 finally:
                     writer.inside = False
-            self._bind(writer.successor())
+            if not self._move(writer):
+                return self._drop(writer, max(1, cells + len(blobs)))
         if writer.asleep:
             writer.wake()
         return RunOperation(writer, first, end)
+
+    def _aside(self, writer: Writer) -> "RunLog | None":
+        """The log of the same run in the spare journal; ``None`` when there is no room for one."""
+        try:
+            return RunLog(writer.aside(), self.run_id, self.attempt)
+        except Dropped:
+            return None
+
+    def _move(self, abandoned: Writer) -> bool:
+        """Goes on in the journal of this process, a fork; false when there is no room for one."""
+        try:
+            self._bind(abandoned.successor())
+        except Dropped:
+            return False
+        return True
+
+    def _drop(self, writer: Writer, count: int) -> RunOperation:
+        return writer.room.drop(self.run_id, self.attempt, count)
 
     def _number_of(self, key: str) -> int:
         number = self._series.get(key)
@@ -260,12 +298,24 @@ class RunLog:
         return cells
 
 
+def _place(writer: Writer) -> tuple[CellFile, int]:
+    """Where the next cell lies: its file and sequence."""
+    tail = writer.tail[TAIL]
+    if tail < writer.file.end:
+        return writer.file, tail
+    return writer.turn(tail), writer.tail[TAIL]
+
+
+def _check_payload(payload: bytes) -> None:
+    if len(payload) > MAX_BLOB_BYTES:
+        raise InvalidArgumentError("the change", f"has {len(payload)} bytes, the bound is {MAX_BLOB_BYTES}")
+
+
 def _append_bytes(writer: Writer, cells: memoryview) -> None:
     """Appends whole cells, over the end of a file where need be."""
     done, size = 0, len(cells)
     while done < size:
-        tail = writer.tail[TAIL]
-        file = writer.file if tail < writer.file.end else writer.turn(tail)
+        file, tail = _place(writer)
         at = (tail - file.first) * CELL_SIZE
         part = min(size - done, (file.end - tail) * CELL_SIZE)
         file.view[at : at + part] = cells[done : done + part]

@@ -12,31 +12,30 @@ The rules that both keep:
 """
 
 import contextlib
-import errno
 import fcntl
 import json
-import logging
 import os
+import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from headrace.journal import layout
 from headrace.journal.cells import CellFile, following_size
 from headrace.journal.control import create_control
 from headrace.journal.definitions import Definitions
 from headrace.journal.rejects import read_rejects
+from headrace.journal.room import RESERVE, Dropped, OnFull, Room, is_full
 from headrace.operation import Waiters
-from headrace_proto.wire import CELL_SIZE, FORMAT, PAD
+from headrace_proto.wire import CELL_SIZE, FORMAT, PAD, blob_record
 
-logger = logging.getLogger("headrace")
+LOOK_AGAIN_SECONDS = 0.2
+"""How long nothing is allocated ahead after there was no room for it."""
 
-T = TypeVar("T")
-
-RETRY_SECONDS = 0.2
-WARN_SECONDS = 60.0
+CLOSE_SECONDS = 1.0
+"""How long the end waits for a call of another thread, which may wait for room."""
 
 
 class Abandoned(Exception):  # noqa: N818 - a turn of the flow inside the package, never an error a user sees
@@ -60,15 +59,18 @@ class Writer:
         header: Mapping[str, Any],
         bound: float,
         successor: "Callable[[Writer], Writer]",
+        *,
+        on_full: OnFull = "block",
     ) -> None:
-        """Creates the journal ``root/name``.
+        """Creates the journal ``root/name``. No room for it: as ``on_full`` says (``Room.until`` raises).
 
         Args:
             root: the folder of journals.
             name: the writer's id, 32 hex digits.
             header: what ``writer.json`` says besides.
-            bound: the part of the file system that this journal may take.
+            bound: the part of the file system that all journals in ``root`` may take.
             successor: the writer to use instead of this one (a spare, or a forked child's own).
+            on_full: what calls do when there is no room.
         """
         self.name = name
         self.folder = root / name
@@ -79,25 +81,34 @@ class Writer:
         self.wake: Callable[[], None] = _nothing
         self.watch: Callable[[], None] = _nothing
         self.waiters = Waiters()
-        self._bound = bound
+        self.room = Room(self.folder, bound, on_full)
         self._successor = successor
         self._spare: Writer | None = None
         self._runs: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
         self._rejects: list[tuple[int, int, str, str]] = []
-        self._prepared: CellFile | None = None
-        self._create(header)
+        self._ahead = threading.RLock()
+        self._prepared: list[CellFile] = []
+        self._reserve: CellFile | None = None
+        self._look_again = 0.0
+        self.room.until(lambda: self._create(header))
 
     def _create(self, header: Mapping[str, Any]) -> None:
         # Built under a dotted name and renamed whole: a folder that others can see is a complete journal.
         draft = self.folder.with_name(f".{self.name}")
-        draft.mkdir(mode=0o700, parents=True)
-        self._lock_descriptor = os.open(draft / layout.WRITER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX)
-        self.control = self.tail = create_control(draft)
-        self._definitions = Definitions(draft)
-        self.file = CellFile(draft / layout.cells_name(0), 0, layout.FIRST_FILE)
-        (draft / layout.WRITER).write_text(json.dumps({"format": FORMAT, "writer_id": self.name, **header}))
-        draft.rename(self.folder)
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, draft, ignore_errors=True)
+            draft.mkdir(mode=0o700, parents=True)
+            self._lock_descriptor = os.open(draft / layout.WRITER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            undo.callback(os.close, self._lock_descriptor)
+            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX)
+            self.control = self.tail = create_control(draft)
+            self._definitions = Definitions(draft)
+            undo.callback(self._definitions.close)
+            self.file = CellFile(draft / layout.cells_name(0), 0, layout.FIRST_FILE)
+            header = {"format": FORMAT, "writer_id": self.name, **header}
+            (draft / layout.WRITER).write_text(json.dumps(header))
+            draft.rename(self.folder)
+            undo.pop_all()
 
     # What an operation asks (operation.Fate). Any thread, no lock.
 
@@ -134,40 +145,138 @@ class Writer:
         """The number of a run in this journal, and the numbers of its series by key."""
         entry = self._runs.get((run_id, attempt))
         if entry is None:
-            entry = self._until_there_is_room(lambda: self._definitions.run(run_id, attempt)), {}
+            entry = self._defined(lambda: self._definitions.run(run_id, attempt)), {}
             self._runs[run_id, attempt] = entry
+        if self.room.untold():
+            self.tell()
         return entry
 
     def define(self, run: int, key: str) -> int:
         """A new series of a run of this journal."""
-        return self._until_there_is_room(lambda: self._definitions.series(run, key))
+        return self._defined(lambda: self._definitions.series(run, key))
 
-    # Files of cells. With the lock, but for ``prepare``.
+    def _defined(self, define: Callable[[], int]) -> int:
+        def work() -> int:
+            if self.abandoned:  # by a fork while this waited
+                raise Abandoned
+            return define()
 
-    def turn(self, tail: int) -> CellFile:
-        """The file that ``tail`` lies in, after the current one was filled."""
+        return self.room.until(work)
+
+    # Files of cells. With the lock, but for ``prepare``. ``_ahead`` is held while the current file or those
+    # made ahead change, never while a call waits for room.
+
+    def turn(self, tail: int, least: int = 1, *, urgent: bool = False) -> CellFile:
+        """The file that comes after the current one was filled. What was dropped is told first in it, so the
+        tail may have moved.
+
+        Args:
+            tail: the first sequence that is not written.
+            least: the cells that a new file must have.
+            urgent: use the reserve if there is no other room.
+        """
+        try:
+            following = self._turned(tail, least) if urgent else None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            following = self._turn_to_reserve(tail, least)
+        if following is None:
+            following = self.room.until(lambda: self._turned(tail, least))
+        self.tell()
+        if not urgent:
+            with self._ahead, contextlib.suppress(OSError):
+                self._make_reserve()
+        return following
+
+    def _turned(self, tail: int, least: int) -> CellFile:
         if self.abandoned:
             raise Abandoned
-        full, prepared = self.file, self._prepared
-        path = self.folder / layout.cells_name(tail)
-        if prepared is not None and prepared.first == tail:
-            prepared.rename(path)
-            following = prepared
-        else:
-            size = following_size(full.size)
-            following = self._until_there_is_room(lambda: self._allocate(path, tail, size))
-        self.file = following
-        self._prepared = None
+        with self._ahead:
+            following = self._prepared[0] if self._prepared else None
+            path = self.folder / layout.cells_name(tail)
+            if following is None or following.first != tail:
+                following = self._allocate(path, tail, following_size(self.file.size), least)
+            else:
+                following.rename(path)
+            self._turn_to(following)
+            return following
+
+    def _turn_to_reserve(self, tail: int, least: int) -> CellFile | None:
+        with self._ahead:
+            reserve = self._reserve
+            if reserve is None or reserve.end - reserve.first < least:
+                return None
+            self._reserve = None
+            reserve.begin_at(tail)
+            reserve.rename(self.folder / layout.cells_name(tail))
+            self._turn_to(reserve)
+            return reserve
+
+    def _turn_to(self, following: CellFile) -> None:
+        full, self.file = self.file, following
+        while self._prepared and self._prepared[0].first <= following.first:
+            stale = self._prepared.pop(0)
+            if stale is not following:
+                stale.discard()
         full.release()
-        return following
 
     def prepare(self) -> None:
         """Allocates the next file ahead, once half of this one is used. For the shipper's thread."""
         file = self.file
-        if self._prepared is None and self.control[layout.TAIL] > (file.first + file.end) // 2:
-            path = self.folder / f".{layout.cells_name(file.end)}"
-            with contextlib.suppress(OSError):  # the call that needs the file will find out, and say so
-                self._prepared = self._allocate(path, file.end, following_size(file.size))
+        half = self.control[layout.TAIL] > (file.first + file.end) // 2
+        if (self._prepared or not half) and self._reserve is not None:
+            return
+        if self.abandoned or time.monotonic() < self._look_again:
+            return
+        with self._ahead:
+            try:
+                self._make_reserve()
+                if half and not self._prepared and self.file is file:
+                    self._prepare_after(file)
+            except OSError:  # the call that needs the file will find out, and say so
+                self._look_again = time.monotonic() + LOOK_AGAIN_SECONDS
+
+    def _prepare_after(self, file: CellFile) -> None:
+        path = self.folder / f".{layout.cells_name(file.end)}"
+        self._prepared.append(self._allocate(path, file.end, following_size(file.size)))
+
+    def need(self, cells: int, blobs: Sequence[int] = ()) -> None:
+        """Allocates ahead all that an operation takes, unless calls may wait in the middle of one.
+
+        Args:
+            cells: metric cells, which may lie in several files.
+            blobs: the cells of each record that must lie in one, after those.
+        """
+        tail = self.tail[layout.TAIL]
+        if self.room.on_full == "block" or self.abandoned or cells + sum(blobs) <= self.file.end - tail:
+            return
+        self.room.until(lambda: self._allocate_all(self.file.end - tail, cells, blobs))
+
+    def _allocate_all(self, free: int, cells: int, blobs: Sequence[int]) -> None:
+        with self._ahead:
+            already, used = len(self._prepared), 0
+
+            def following() -> int:
+                nonlocal used
+                if used == len(self._prepared):
+                    self._prepare_after(self._prepared[-1] if self._prepared else self.file)
+                used += 1
+                return self._prepared[used - 1].end - self._prepared[used - 1].first
+
+            try:
+                while cells > free:
+                    cells -= free
+                    free = following()
+                free -= cells
+                for blob in blobs:
+                    while blob > free:
+                        free = following()
+                    free -= blob
+            except OSError:
+                while len(self._prepared) > already:
+                    self._prepared.pop().discard()
+                raise
 
     def pad(self, tail: int) -> None:
         """Fills the rest of the file with cells that mean nothing: the record that comes does not fit."""
@@ -176,31 +285,44 @@ class Writer:
         file.view[(tail - file.first) * CELL_SIZE :] = (bytes([PAD]) + bytes(CELL_SIZE - 1)) * count
         self.tail[layout.TAIL] = file.end
 
-    def _allocate(self, path: Path, first: int, size: int) -> CellFile:
-        disk = os.statvfs(self.folder)
-        used = sum(entry.stat().st_size for entry in os.scandir(self.folder))
-        if used + size > self._bound * disk.f_frsize * disk.f_blocks:
-            raise OSError(errno.ENOSPC, "the journal has reached HEADRACE_JOURNAL_MAX")
-        return CellFile(path, first, size)
+    def put(self, record: bytes, *, urgent: bool = False) -> None:
+        """Appends a blob record, which lies in one file. ``urgent``: in the reserve if need be."""
+        cells = len(record) // CELL_SIZE
+        while self.file.end - (tail := self.tail[layout.TAIL]) < cells:
+            if tail < self.file.end:
+                self.pad(tail)
+            self.turn(self.tail[layout.TAIL], cells, urgent=urgent)
+        at = (tail - self.file.first) * CELL_SIZE
+        self.file.view[at : at + len(record)] = record
+        self.tail[layout.TAIL] = tail + cells
 
-    def _until_there_is_room(self, allocate: Callable[[], T]) -> T:
-        # Nothing is lost and the training does not crash: it goes on when there is room again.
-        warned = -WARN_SECONDS
+    def tell(self, *, urgent: bool = False) -> None:
+        """Tells the runs what was dropped of them: in the current file, ``urgent`` in the reserve too."""
+        for run in self.room.untold():
+            if entry := self._runs.get(run):
+                payload, told = self.room.notice(run)
+                record = blob_record(entry[0], payload, time.time_ns() // 1_000_000)
+                if urgent or self.file.end - self.tail[layout.TAIL] >= len(record) // CELL_SIZE:
+                    self.put(record, urgent=urgent)
+                    told()
+
+    def _allocate(self, path: Path, first: int, size: int, least: int = 1) -> CellFile:
+        """A file of about ``size`` bytes: larger for a large record, smaller when there is little room."""
+        smallest = min(size, layout.FIRST_FILE)
+        while smallest < least * CELL_SIZE:
+            smallest *= 2
+        size = max(size, smallest)
         while True:
             try:
-                return allocate()
+                return self.room.allocate(path, first, size)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if not is_full(error) or size <= smallest:
                     raise
-                if time.monotonic() - warned >= WARN_SECONDS:
-                    warned = time.monotonic()
-                    logger.warning(
-                        "logging waits: no room for the journal at %s (%s); free some space, or start a "
-                        "daemon that takes what is there",
-                        self.folder,
-                        error.strerror,
-                    )
-                time.sleep(RETRY_SECONDS)
+                size //= 2
+
+    def _make_reserve(self) -> None:
+        if self._reserve is None:
+            self._reserve = CellFile(self.folder / ".reserve", 0, RESERVE)
 
     # Interruption, fork, end.
 
@@ -212,7 +334,9 @@ class Writer:
 
     def successor(self) -> "Writer":
         """The journal of this process, for one that was forked from the owner of this."""
-        return self._successor(self)
+        successor = self._successor(self)
+        successor.room.adopt(self.room)
+        return successor
 
     def abandon(self) -> None:
         """In a forked child: leaves the journal to the parent.
@@ -222,6 +346,9 @@ class Writer:
         self.abandoned = True
         self.tail = memoryview(bytearray(self.control.cast("B"))).cast("Q")
         self.file = _NoFile  # type: ignore[assignment]
+        self._ahead = threading.RLock()
+        self._prepared, self._reserve = [], None
+        self.room.forget()
         self.lock = threading.RLock()
         self.inside = self.asleep = False
         self.waiters = Waiters()
@@ -230,11 +357,17 @@ class Writer:
 
     def close(self) -> None:
         """Says that no more will come, for good."""
-        with self.lock:
+        if not self.lock.acquire(timeout=CLOSE_SECONDS):
+            return  # another thread's call waits for room, and dies with the process as in a kill
+        try:
             self.inside = True
+            with contextlib.suppress(Dropped):
+                self.tell(urgent=True)
             self.control[layout.CLOSED] = 1
             self._definitions.close()
             os.close(self._lock_descriptor)
+        finally:
+            self.lock.release()
 
 
 def _nothing() -> None:
