@@ -83,7 +83,7 @@ class Committer:
     def submit(self, lane: Lane, batch: Batch) -> None:
         """Queues whole records; ``lane`` hears of them when they are committed, or when it is refused."""
         self._waiting.append((lane, batch))
-        self._waiting_cells += batch.end - batch.first
+        self._waiting_cells += batch.count
         self._hold(len(batch.cells))
         self._wake.set()
 
@@ -127,12 +127,12 @@ class Committer:
         cells = 0
         while self._waiting and cells < MAX_CELLS:
             lane, batch = self._waiting.popleft()
-            self._waiting_cells -= batch.end - batch.first
+            self._waiting_cells -= batch.count
             if lane.refused:
                 self._hold(-len(batch.cells))
             else:
                 batches.setdefault(lane, []).append(batch)
-                cells += batch.end - batch.first
+                cells += batch.count
         return [
             Share(lane, Part(lane.writer, lane.session.dictionary, lane.order_time, its))
             for lane, its in batches.items()
@@ -142,7 +142,7 @@ class Committer:
         """Decodes the shares and writes their segment: everything but the transaction."""
         parts = [part for _, part in shares]
         incarnation, segments = self._incarnation.current
-        if sum(part.end - part.first for part in parts) <= INLINE_CELLS:
+        if sum(part.count for part in parts) <= INLINE_CELLS:
             decoded = decode(parts)
         else:
             decoded = await asyncio.to_thread(decode, parts)
@@ -161,6 +161,7 @@ class Committer:
             segment=segment,
             changes=decoded.changes,
             rejects=decoded.rejects,
+            gaps=decoded.gaps,
             new_runs=[run for run in segment.runs if run not in self._known_runs] if segment else [],
         )
         return Prepared(shares, group)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from headrace_ingest.changes import run_change
 from headrace_ingest.dictionary import Dictionary
-from headrace_ingest.session import Batch
+from headrace_ingest.session import Batch, GapBatch
 from headrace_proto.limits import MAX_TIMESTAMP
 from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
 from headrace_storage.errors import InvalidArgumentError
-from headrace_storage.model import Change, Reject, Rows, Series
+from headrace_storage.model import Change, Gap, Reject, Rows, Series
 
 CELL: Final = np.dtype(
     {
@@ -59,6 +59,11 @@ class Part:
         """The sequence after the last."""
         return self.batches[-1].end
 
+    @property
+    def count(self) -> int:
+        """How many cells there are; a gap has none."""
+        return sum(batch.count for batch in self.batches)
+
 
 class Decoded(NamedTuple):
     """What the records of some parts say. ``order_times`` has the running maximum at the end of each part."""
@@ -67,17 +72,22 @@ class Decoded(NamedTuple):
     changes: Sequence[Change]
     rejects: Sequence[Reject]
     order_times: Sequence[int]
+    gaps: Sequence[Gap] = ()
 
 
 def decode(parts: Sequence[Part]) -> Decoded:
     """The records of ``parts``, in their order; each part is of another writer."""
-    columns = _Columns(sum(part.end - part.first for part in parts))
+    columns = _Columns(sum(part.count for part in parts))
     changes: list[Change] = []
     rejects: list[Reject] = []
     order_times: list[int] = []
+    gaps: list[Gap] = []
     for number, part in enumerate(parts):
         begin, order_time = columns.length, part.order_time
         for batch in part.batches:
+            if isinstance(batch, GapBatch):
+                gaps.append(_gap(part, batch))
+                continue
             cells = np.frombuffer(batch.cells, CELL)
             good = _good(part, batch, cells, rejects)
             order_time = columns.append(cells, good, batch.first, number, order_time)
@@ -85,7 +95,12 @@ def decode(parts: Sequence[Part]) -> Decoded:
         columns.name_series(begin, part.dictionary.series)
         order_times.append(order_time)
     rejects.sort(key=lambda reject: (reject.writer, reject.first))
-    return Decoded(columns.rows([part.writer for part in parts]), changes, rejects, order_times)
+    return Decoded(columns.rows([part.writer for part in parts]), changes, rejects, order_times, gaps)
+
+
+def _gap(part: Part, batch: GapBatch) -> Gap:
+    runs = {run.run_id for run in part.dictionary.runs}
+    return Gap(part.writer, batch.first, batch.end, batch.reason, sorted(runs))
 
 
 class _Columns:

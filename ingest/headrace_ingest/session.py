@@ -28,9 +28,27 @@ class Batch:
     blobs: Sequence[int]
 
     @property
+    def count(self) -> int:
+        """How many cells there are."""
+        return len(self.cells) // CELL_SIZE
+
+    @property
     def end(self) -> int:
         """The sequence after the last record."""
-        return self.first + len(self.cells) // CELL_SIZE
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class GapBatch(Batch):
+    """No records: what lay in ``[first, gap_to)`` cannot be delivered any more."""
+
+    gap_to: int
+    reason: str
+
+    @property
+    def end(self) -> int:
+        """The sequence after the gap."""
+        return self.gap_to
 
 
 class Session:
@@ -78,6 +96,23 @@ class Session:
         self.taken = batch.end
         return batch
 
+    def skip(self, first: int, definitions: bytes, gap_to: int, reason: str) -> GapBatch | None:
+        """The gap that ``Append(first, definitions, gap_to)`` tells of, if it is news.
+
+        It begins with the record whose rest will not arrive. :class:`RefusedError` as :meth:`receive`.
+        """
+        if definitions:
+            self.dictionary.add(definitions)
+        if not first < gap_to <= MAX_SEQUENCE:
+            raise malformed(f"a gap from {first} to {gap_to}; the bounds are {first + 1} and {MAX_SEQUENCE}")
+        self._check_follows(first)
+        if gap_to <= self.received:
+            return None
+        gap = GapBatch(self.taken, memoryview(b""), (), gap_to, reason)
+        self._cut = []
+        self.taken = self.received = gap_to
+        return gap
+
     def commit(self, end: int) -> None:
         """Notes that everything below ``end`` is durable and visible."""
         if not self.committed <= end <= self.taken:
@@ -96,14 +131,17 @@ class Session:
         end = first + len(cells) // CELL_SIZE
         if end > MAX_SEQUENCE:
             raise malformed(f"sequence {end} is above {MAX_SEQUENCE}")
-        if first > self.received:
-            raise malformed(f"cells begin at {first}, but {self.received} is the next that is missing")
+        self._check_follows(first)
         if end - self.committed > self._credit_cells:
             raise malformed(
                 f"{(end - self.committed) * CELL_SIZE} bytes are not yet acknowledged, "
                 f"the credit is {self._credit_cells * CELL_SIZE}"
             )
         return cells[min(self.received - first, end - first) * CELL_SIZE :]
+
+    def _check_follows(self, first: int) -> None:
+        if first > self.received:
+            raise malformed(f"cells begin at {first}, but {self.received} is the next that is missing")
 
     def _records(self, cells: memoryview) -> tuple[list[int], int]:
         """Where the blob records in ``cells`` begin, and how many cells lie in whole records."""

@@ -11,7 +11,8 @@ from headrace_ingest.admission import MAX_CUT, MAX_WRITERS, Claim, RefusedError,
 from headrace_ingest.committer import Committer
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
-from headrace_proto.v1.ingest_pb2 import Append, ClientMessage, Open, Refused
+from headrace_ingest.session import Batch
+from headrace_proto.v1.ingest_pb2 import Append, ClientMessage, GapReason, Open, Refused
 
 log = structlog.get_logger("headrace")
 
@@ -107,7 +108,7 @@ class Stream:
                 self._refuse(append.handle, malformed(f"handle {append.handle} is not open"))
         elif not lane.refused:
             try:
-                batch = lane.session.receive(append.first, append.definitions, append.cells)
+                batch = _received(lane, append)
                 if lane.session.cut_bytes:
                     self._check_cut()
             except RefusedError as refusal:
@@ -151,3 +152,19 @@ class Stream:
             lane.let_go()
         self._outbox.refuse(handle, refusal)
         self._dead.add(handle)
+
+
+def _received(lane: Lane, append: Append) -> Batch | None:
+    if not append.gap_to:
+        return lane.session.receive(append.first, append.definitions, append.cells)
+    if append.cells:
+        raise malformed("cells and a gap in one message")
+    reason = GapReason.Name(append.gap_reason) if append.gap_reason in GapReason.values() else "UNKNOWN"
+    log.error(
+        "a journal lost what it should deliver",
+        writer=lane.writer.hex,
+        first=append.first,
+        end=append.gap_to,
+        reason=reason,
+    )
+    return lane.session.skip(append.first, append.definitions, append.gap_to, reason)

@@ -76,6 +76,16 @@ class Reject(NamedTuple):
     run_id: str | None = None
 
 
+class Gap(NamedTuple):
+    """Sequences ``[first, end)`` of a writer that cannot be delivered; ``runs`` are those that it logs to."""
+
+    writer: UUID
+    first: int
+    end: int
+    reason: str
+    runs: Sequence[str]
+
+
 class StoredReject(NamedTuple):
     """A reject and when it was committed (``created_at``, ms)."""
 
@@ -176,6 +186,7 @@ class Group:
     changes: Sequence[Change] = ()
     rejects: Sequence[Reject] = ()
     new_runs: Sequence[str] = ()
+    gaps: Sequence[Gap] = ()
 
 
 class OpenedWriter(NamedTuple):

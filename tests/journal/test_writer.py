@@ -10,7 +10,7 @@ import pytest
 from headrace.errors import JournalError
 from headrace.journal import cells, layout, room
 from headrace.journal.folder import boot_folder, try_lock, writer_lives
-from headrace.journal.reader import JournalReader
+from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.rejects import append_rejects, read_rejects
 from headrace.journal.run_log import RunLog
 from headrace_proto.wire import CELL_SIZE
@@ -110,7 +110,7 @@ def test_only_committed_old_files_are_deleted(journals: Any, monkeypatch: pytest
 
 
 def test_what_a_crash_of_the_machine_lost_is_not_shipped(
-    journals: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    journals: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = journals.writer()
     log = RunLog(made, RUN, "")
@@ -122,10 +122,13 @@ def test_what_a_crash_of_the_machine_lost_is_not_shipped(
     tail = made.control[layout.TAIL]
     lost = tail - 20
     made.file.view[lost * CELL_SIZE : (lost + 1) * CELL_SIZE] = bytes(CELL_SIZE)
-    assert JournalReader(made.folder).tail == tail
+    assert JournalReader(made.folder).gap(lost) is None
     monkeypatch.setattr("headrace.journal.folder.boot_id", lambda: "another boot")
-    assert JournalReader(made.folder).tail == lost
-    assert "20 cells" in caplog.text
+    reader = JournalReader(made.folder)
+    assert reader.tail == tail
+    assert len(reader.cells(0, tail)) == lost * CELL_SIZE
+    assert reader.gap(lost) == (lost + 1, HOST_CRASHED)
+    assert len(reader.cells(lost + 1, tail - lost - 1)) == (tail - lost - 1) * CELL_SIZE
 
 
 def test_locks_tell_the_living_from_the_dead(journals: Any) -> None:

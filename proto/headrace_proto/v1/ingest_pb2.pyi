@@ -6,6 +6,15 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class GapReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GAP_REASON_UNSPECIFIED: _ClassVar[GapReason]
+    DELETED: _ClassVar[GapReason]
+    HOST_CRASHED: _ClassVar[GapReason]
+GAP_REASON_UNSPECIFIED: GapReason
+DELETED: GapReason
+HOST_CRASHED: GapReason
+
 class ClientMessage(_message.Message):
     __slots__ = ("open", "append", "close")
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -68,16 +77,20 @@ class Opened(_message.Message):
     def __init__(self, handle: _Optional[int] = ..., epoch: _Optional[int] = ..., committed: _Optional[int] = ..., rejects: _Optional[_Iterable[_Union[Reject, _Mapping]]] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class Append(_message.Message):
-    __slots__ = ("handle", "first", "definitions", "cells")
+    __slots__ = ("handle", "first", "definitions", "cells", "gap_to", "gap_reason")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     DEFINITIONS_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
+    GAP_TO_FIELD_NUMBER: _ClassVar[int]
+    GAP_REASON_FIELD_NUMBER: _ClassVar[int]
     handle: int
     first: int
     definitions: bytes
     cells: bytes
-    def __init__(self, handle: _Optional[int] = ..., first: _Optional[int] = ..., definitions: _Optional[bytes] = ..., cells: _Optional[bytes] = ...) -> None: ...
+    gap_to: int
+    gap_reason: GapReason
+    def __init__(self, handle: _Optional[int] = ..., first: _Optional[int] = ..., definitions: _Optional[bytes] = ..., cells: _Optional[bytes] = ..., gap_to: _Optional[int] = ..., gap_reason: _Optional[_Union[GapReason, str]] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ("handle",)

@@ -18,6 +18,11 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("sync", help="deliver journals that were left", description=DESCRIPTION)
     parser.add_argument("DIR", type=Path, help="the folder of journals")
     parser.add_argument("--tracking-uri", metavar="URI", help="where to (default: where each journal says)")
+    parser.add_argument(
+        "--refill",
+        action="store_true",
+        help="offer journals that were delivered once more: after the database was restored from a backup",
+    )
     output.add_json(parser)
     parser.set_defaults(run=_sync)
 
@@ -32,7 +37,7 @@ def _sync(options: argparse.Namespace) -> int:
         def on_progress(now: SyncProgress) -> None:
             show(now.delivered, now.total)
 
-        report = sync(options.DIR, uri=options.tracking_uri, progress=on_progress)
+        report = sync(options.DIR, uri=options.tracking_uri, refill=options.refill, progress=on_progress)
     if options.json:
         output.print_json({**asdict(report), "unfinished": [str(path) for path in report.unfinished]})
     else:

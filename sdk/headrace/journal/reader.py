@@ -1,20 +1,34 @@
 """JournalReader: the shipper's side of a journal, in the writing process or in another one."""
 
 import contextlib
+import functools
 import logging
 import os
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, NamedTuple
 
 from headrace.errors import JournalError
 from headrace.journal import folder as folders
 from headrace.journal import layout
 from headrace.journal.control import open_control
+from headrace.journal.holes import holes
 from headrace.journal.rejects import Reject, append_rejects, read_rejects
 from headrace_proto import wire
 from headrace_proto.wire import CELL_SIZE
 
 logger = logging.getLogger("headrace")
+
+DELETED: Final = 1
+HOST_CRASHED: Final = 2
+"""Reasons of a gap: ``GapReason`` in ``ingest.proto``."""
+
+
+class Gap(NamedTuple):
+    """What is lost: up to the sequence ``to``, for a ``reason``."""
+
+    to: int
+    reason: Literal[1, 2]
 
 
 class JournalReader:
@@ -34,7 +48,8 @@ class JournalReader:
         self._definitions = os.open(folder / layout.DEFINITIONS, os.O_RDONLY | os.O_CLOEXEC)
         self._cells: tuple[int, int, int] | None = None  # first, end, descriptor of the file read last
         self._lock: int | None = None
-        self._crash_tail = self._find_crash_tail()
+        self._committed_since: dict[int, float] = {}
+        self._is_of_this_boot = self.header.get("boot") == folders.boot_id()
 
     def claim(self) -> bool:
         """Takes the shipper's lock; false when another shipper has it."""
@@ -43,8 +58,8 @@ class JournalReader:
 
     @property
     def tail(self) -> int:
-        """The first sequence that is not written."""
-        return self.control[layout.TAIL] if self._crash_tail is None else self._crash_tail
+        """The first sequence that is not written. Below it, a crash of the machine may have left holes."""
+        return self.control[layout.TAIL]
 
     @property
     def committed(self) -> int:
@@ -84,16 +99,38 @@ class JournalReader:
         return data[:whole], len(data) < size + wire.MAX_DEFINITION
 
     def cells(self, first: int, count: int) -> bytes:
-        """Cells from ``first`` on: ``count``, or up to the end of their file."""
+        """Cells from ``first`` on: ``count``, or up to the end of their file or the next hole."""
         if self._cells is None or not self._cells[0] <= first < self._cells[1]:
             self._open_cells(first)
         assert self._cells is not None  # noqa: S101
         start, end, descriptor = self._cells
-        count = min(count, end - first)
+        count = min(count, end - first, self._next_hole(first) - first)
         data = os.pread(descriptor, count * CELL_SIZE, (first - start) * CELL_SIZE)
         if len(data) != count * CELL_SIZE:
+            os.close(descriptor)
+            self._cells = None
             raise JournalError(f"{self.folder}: cells {first} to {first + count} are cut short")
         return data
+
+    def gap(self, first: int) -> Gap | None:
+        """What is lost from ``first`` (below the tail, where a record begins or goes on), if that is lost."""
+        for begin, end in self._holes:
+            if begin <= first < end:
+                return Gap(end, HOST_CRASHED)
+        if self._cells is not None and self._cells[0] <= first < self._cells[1]:
+            return None
+        later = self.tail
+        for start, path in self._files():
+            if start <= first < start + path.stat().st_size // CELL_SIZE:
+                return None
+            if start > first:
+                later = min(later, start)
+        # Files begin with a record, so what comes after the gap can be read.
+        crashed = not self._is_of_this_boot and first >= self.committed
+        return Gap(later, HOST_CRASHED if crashed else DELETED)
+
+    def _next_hole(self, first: int) -> int:
+        return min((begin for begin, _ in self._holes if begin > first), default=self.tail + 1)
 
     def _open_cells(self, first: int) -> None:
         if self._cells is not None:
@@ -110,11 +147,18 @@ class JournalReader:
         names = (path for path in self.folder.glob(f"[0-9]*{layout.CELLS_SUFFIX}"))
         return sorted((layout.first_of(path.name), path) for path in names)
 
-    def retire(self, keep: float) -> None:
-        """Deletes files of cells that are committed whole, ``keep`` seconds after their last change."""
+    def retire(self, keep: float, committed: int | None = None) -> None:
+        """Deletes files of cells ``keep`` seconds after they were first seen to be committed whole.
+
+        ``committed``: where the catalog stands, if that is known and may have gone back.
+        """
+        committed = self.committed if committed is None else min(committed, self.committed)
+        now = time.monotonic()
         for start, path in self._files():
             with contextlib.suppress(FileNotFoundError):
-                if start + path.stat().st_size // CELL_SIZE <= self.committed and folders.expired(path, keep):
+                if start + path.stat().st_size // CELL_SIZE > committed:
+                    self._committed_since.pop(start, None)
+                elif now - self._committed_since.setdefault(start, now) >= keep:
                     path.unlink()
 
     def close(self) -> None:
@@ -125,18 +169,16 @@ class JournalReader:
                 os.close(descriptor)
         self._lock = self._cells = None
 
-    def _find_crash_tail(self) -> int | None:
-        # After a crash of the machine, some pages of an older boot's journal may never have reached the
-        # disk: their cells have kind 0. What comes before them is whole; what comes after is lost.
-        if self.header.get("boot") == folders.boot_id():
-            return None
-        at, tail = self.committed, self.control[layout.TAIL]
-        with contextlib.suppress(JournalError):
-            while at < tail:
-                kind, _, cells = wire.METRIC_CELL.unpack_from(self.cells(at, 1))[:3]
-                if kind == wire.UNWRITTEN:
-                    break
-                at += cells if kind == wire.BLOB else 1
-        if at < tail:
-            logger.error("%s: the machine crashed before %s cells reached the disk", self.folder, tail - at)
-        return min(at, tail)
+    @functools.cached_property
+    def _holes(self) -> list[tuple[int, int]]:
+        """What a crash of the machine lost of the files that are left; empty for a journal of this boot."""
+        if self._is_of_this_boot:
+            return []
+        frames, _ = self.definitions(0, os.fstat(self._definitions).st_size)
+        kinds = (type(definition) for definition in wire.parse_definitions(frames))
+        series = sum(kind is wire.SeriesDefinition for kind in kinds)
+        found = []
+        for start, path in self._files():
+            cells = path.read_bytes()[: max(0, self.tail - start) * CELL_SIZE]
+            found += [(start + first, start + end) for first, end in holes(cells, series)]
+        return found

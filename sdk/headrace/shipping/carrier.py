@@ -48,6 +48,8 @@ class Carrier:
     """The shipper of a tracking URI; ``None``: leave these journals to others."""
     living: bool = False
     """Whether to ship the journals of living processes too that want an agent to."""
+    refill: bool = False
+    """Whether to offer journals that were delivered once more: the catalog may have gone back in time."""
     unreadable: set[Path] = field(default_factory=set)
 
     def scan(self) -> None:
@@ -61,8 +63,8 @@ class Carrier:
             lane = shipper.lane(standing.folder.name)
             if lane is not None:
                 lane.living = standing.living and lane.writer is None
-            elif standing.pending or standing.living:
-                shipper.take_on(standing.folder, living=standing.living)
+            elif standing.pending or standing.living or self.refill:
+                shipper.take_on(standing.folder, living=standing.living, refill=self.refill)
             elif folders.expired(standing.folder / "control", self.keep):
                 folders.remove(standing.folder)
 

@@ -1,10 +1,14 @@
 """Lane: one journal with its place on the current stream."""
 
-from headrace.journal.reader import JournalReader
+import logging
+
+from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.writer import Writer
 from headrace.shipping.session import ShippingSession
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2
+
+logger = logging.getLogger("headrace")
 
 DEFINITION_BYTES = 1 << 20
 
@@ -12,20 +16,35 @@ DEFINITION_BYTES = 1 << 20
 class Lane:
     """Reads a journal, and turns what its session decides into messages and what comes back into numbers."""
 
-    def __init__(self, reader: JournalReader, writer: Writer | None, *, living: bool = False) -> None:
-        """``writer``: when this process writes the journal; ``living``: when another one still does."""
+    def __init__(
+        self, reader: JournalReader, writer: Writer | None, *, living: bool = False, refill: bool = False
+    ) -> None:
+        """``writer``: when this process writes the journal; ``living``: when another one still does.
+
+        ``refill``: ask the daemon where the journal stands also when it was delivered once.
+        """
         self.reader = reader
         self.writer = writer
         self.living = living
         self.handle = 0
         self.opening = False
         self._session = ShippingSession()
+        self._answered = False
+        self._refill = refill
         self._defined = 0
         self._introduced = False
 
     def pending(self) -> bool:
-        """Whether something is written and not known to be committed."""
-        return self.reader.tail > self.reader.committed
+        """Whether something is written that the daemon does not have, as far as is known.
+
+        A catalog that went back in time has less than the journal was told before.
+        """
+        return self.lacking() > 0
+
+    def lacking(self) -> int:
+        """How many cells the daemon does not have, as far as is known."""
+        known = self.reader.committed if not self._refill else 0
+        return self.reader.tail - (self._session.committed if self._answered else known)
 
     def alive(self) -> bool:
         """Whether somebody may still append: then the runs of the journal go on."""
@@ -90,17 +109,34 @@ class Lane:
         self._defined += len(append.definitions)
         self._introduced |= complete
         if complete and count:
-            append.cells = self.reader.cells(first, count)
-            self._session.on_sent(len(append.cells) // wire.CELL_SIZE)
+            self._add_cells(append, count)
         return ingest_pb2.ClientMessage(append=append)
 
     def _has_to_introduce(self) -> bool:
         return self._session.opened and not self._introduced and self.reader.introduces
 
+    def _add_cells(self, append: ingest_pb2.Append, count: int) -> None:
+        gap = self.reader.gap(append.first)
+        if gap is None:
+            append.cells = self.reader.cells(append.first, count)
+            self._session.on_sent(len(append.cells) // wire.CELL_SIZE)
+            return
+        append.gap_to, append.gap_reason = gap.to, gap.reason  # type: ignore[assignment]
+        self._session.on_sent(gap.to - append.first)
+        logger.error(
+            "%d cells of the journal %s cannot be delivered any more (%s); their runs are told",
+            gap.to - append.first,
+            self.reader.folder,
+            "the machine crashed before they reached its disk"
+            if gap.reason == HOST_CRASHED
+            else "the catalog went back in time, or lost them, and the journal's files are gone",
+        )
+
     def on_answer(self, kind: str, answer: ingest_pb2.Opened | ingest_pb2.Ack) -> None:
         """Stores what became of the cells, and tells whoever waits."""
         rejects = [(r.first, r.end, r.code, r.message) for r in answer.rejects]
         self.reader.store(answer.committed, rejects)
+        self._answered = True
         if kind == "opened":
             self._session.on_opened(answer.committed, answer.credit)
         else:
@@ -112,6 +148,10 @@ class Lane:
         """The stream is gone, or the daemon wants the writer opened again."""
         self.opening = False
         self._session.on_lost()
+
+    def retire(self, keep: float) -> None:
+        """Deletes committed files of cells after ``keep`` seconds."""
+        self.reader.retire(keep, self._session.committed if self._answered else None)
 
     def close(self) -> None:
         """Ships no more."""

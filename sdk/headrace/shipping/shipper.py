@@ -20,6 +20,9 @@ logger = logging.getLogger("headrace")
 GATHER_SECONDS = 0.005
 """While an answer is due: how often to look whether enough was written meanwhile for another message."""
 
+AGAIN_SECONDS = 5.0
+"""How long a journal of this process rests that could not be shipped."""
+
 POLL_SECONDS = 0.02
 """How often to look at journals that other, living processes write: they cannot wake this one."""
 
@@ -68,7 +71,9 @@ class Shipper:
         """Takes on a journal that this process writes. From any thread."""
         self._loop.call_soon_threadsafe(self.take_on, writer.folder, writer)
 
-    def take_on(self, folder: Path, writer: Writer | None = None, *, living: bool = False) -> bool:
+    def take_on(
+        self, folder: Path, writer: Writer | None = None, *, living: bool = False, refill: bool = False
+    ) -> bool:
         """Takes on a journal; false when another process ships it, or it cannot be read."""
         try:
             reader = JournalReader(folder)
@@ -82,7 +87,7 @@ class Shipper:
             return False
         if writer is not None:
             writer.wake = self._wake_for(writer)
-        self._lanes[reader.name] = Lane(reader, writer, living=living)
+        self._lanes[reader.name] = Lane(reader, writer, living=living, refill=refill)
         self._work.set()
         return True
 
@@ -184,7 +189,7 @@ class Shipper:
                 lane.writer.prepare()
             return lane.next_append()
         except (JournalError, OSError) as error:
-            self._drop(lane, str(error))
+            self._rest(lane, error)
             return None
 
     async def _take_answers(self, stream: IngestStream, backoff: Backoff) -> None:
@@ -199,8 +204,14 @@ class Shipper:
             else:
                 backoff.reset()
                 self._warned = self.unreachable = False
-                lane.on_answer(kind, answer)
+                self._on_answer(lane, kind, answer)
             self._work.set()
+
+    def _on_answer(self, lane: Lane, kind: str, answer: ingest_pb2.Opened | ingest_pb2.Ack) -> None:
+        try:
+            lane.on_answer(kind, answer)
+        except (JournalError, OSError) as error:  # the disk is full, and a refusal cannot be stored
+            self._rest(lane, error)
 
     def _on_refused(self, lane: Lane, refused: ingest_pb2.Refused) -> None:
         codes = ingest_pb2.Refused
@@ -218,6 +229,17 @@ class Shipper:
         logger.error("journal %s cannot be shipped, and is kept: %s", lane.reader.folder, reason)
         self.remove(lane)
 
+    def _rest(self, lane: Lane, error: Exception) -> None:
+        """Leaves a journal alone for a while; the others go on."""
+        logger.error("journal %s cannot be read, trying again: %s", lane.reader.folder, error)
+        self.remove(lane)
+        if lane.writer is not None:  # those of other processes are found again by who looks for them
+            self._loop.call_later(AGAIN_SECONDS, self._take_on_again, lane.reader.folder, lane.writer)
+
+    def _take_on_again(self, folder: Path, writer: Writer) -> None:
+        if folder.exists() and writer.pending() and not writer.abandoned:
+            self.take_on(folder, writer)
+
     def remove(self, lane: Lane) -> None:
         """Ships a journal no more, and has the daemon told."""
         self._lanes.pop(lane.reader.name, None)
@@ -234,7 +256,8 @@ class Shipper:
     def tidy(self) -> None:
         """Deletes committed cells that are old enough, and lets go of journals that are delivered."""
         for lane in self.lanes:
-            lane.reader.retire(self._keep)
+            with contextlib.suppress(OSError):  # of one journal, which will be tried again
+                lane.retire(self._keep)
             if lane.finished():
                 self.remove(lane)
 

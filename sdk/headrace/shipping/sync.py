@@ -44,6 +44,7 @@ def sync(
     *,
     uri: str | None = None,
     keep: float = 600.0,
+    refill: bool = False,
     progress: Callable[[SyncProgress], None] = lambda _: None,
 ) -> SyncReport:
     """Ships every journal below ``journal_dir``; those of living processes only if they want an agent to.
@@ -51,26 +52,31 @@ def sync(
     Args:
         journal_dir: the folder, as in ``HEADRACE_JOURNAL_DIR``.
         uri: deliver to this tracking URI, not to the one that each journal names.
+        refill: offer what was delivered once more, for a catalog that was restored from a backup.
         keep: delete journals that are delivered and were not touched for so many seconds.
         progress: called about 20 times a second.
 
     Raises:
         UnavailableError: no daemon answers, and nothing moved for 15 seconds.
     """
-    return runtime().submit(_sync(journal_dir, uri and normalize(uri), keep, progress)).result()
+    return runtime().submit(_sync(journal_dir, uri and normalize(uri), keep, refill, progress)).result()
 
 
 async def _sync(
-    journal_dir: Path, uri: str | None, keep: float, progress: Callable[[SyncProgress], None]
+    journal_dir: Path,
+    uri: str | None,
+    keep: float,
+    refill: bool,
+    progress: Callable[[SyncProgress], None],
 ) -> SyncReport:
     fleet = Fleet(keep)
 
     def shipper_for(target: str) -> Shipper:
         return fleet.shipper_for(uri or target)
 
-    carrier = Carrier(journal_dir, keep, shipper_for, living=True)
+    carrier = Carrier(journal_dir, keep, shipper_for, living=True, refill=refill)
     goal = {standing.folder: standing for standing in carrier.standings()}
-    total = sum(standing.pending for standing in goal.values())
+    total = sum(standing.tail if refill else standing.pending for standing in goal.values())
     moved, delivered = time.monotonic(), -1
     try:
         carrier.scan()
@@ -102,8 +108,14 @@ def _left(carrier: Carrier, goal: dict[Path, Standing]) -> dict[Path, int]:
     """Of the cells that were written when the command began: how many are not durable, by journal."""
     left = {}
     for standing in carrier.standings():
-        if standing.folder in goal and goal[standing.folder].tail > standing.committed:
-            left[standing.folder] = goal[standing.folder].tail - standing.committed
+        if standing.folder not in goal:
+            continue
+        committed = standing.committed
+        if carrier.refill and (shipper := carrier.shipper_for(standing.uri)):
+            lane = shipper.lane(standing.folder.name)
+            committed = lane.reader.tail - lane.lacking() if lane else committed
+        if goal[standing.folder].tail > committed:
+            left[standing.folder] = goal[standing.folder].tail - committed
     return left
 
 

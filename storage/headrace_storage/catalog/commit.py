@@ -6,7 +6,7 @@ In it, in this order (``migrations/0002_commit.sql``):
 2. a share lock on each writer, whose epoch must be the group's: an Open waits for it, and fences after;
 3. a row of ``progress`` per writer, which must follow the writer's newest one. Its key (writer, first)
    makes a second transaction of the same group wait for the first, wherever that one still runs;
-4. the segment, changes of runs and rejects.
+4. the segment, changes of runs, gaps and rejects.
 
 So a commit whose outcome is unknown is simply done again: it either happens now, or finds the writers
 advanced by the group itself.
@@ -27,12 +27,15 @@ from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.text import storable
 from headrace_storage.errors import IncarnationDeadError, WritersMovedError
-from headrace_storage.model import CreateRun, Group, Reject
+from headrace_storage.model import CreateRun, Gap, Group, Reject
 
 _QUERIES: Final = Queries("commit")
 
 _DEAD: Final = "HR001"
 _MOVED: Final = "HR002"
+
+LOST_TAG: Final = "headrace.lost"
+"""The number of cells (points and parts of changes) that the run's writers could not deliver any more."""
 
 _MAX_CODE_LENGTH: Final = 100
 _MAX_MESSAGE_LENGTH: Final = 1000
@@ -57,7 +60,7 @@ class Commits:
             CatalogUnavailableError: try again.
         """
         try:
-            return await self._database.retrying(partial(_commit, group), atomic=bool(group.changes))
+            return await self._database.retrying(partial(_commit, group), atomic=_is_long(group))
         except WritersMovedError:
             # An earlier attempt may have moved them: the group is committed, whatever moved them since.
             if not await self._was_committed(group):
@@ -92,18 +95,41 @@ async def _commit(group: Group, connection: Connection) -> list[Reject]:
         if error.sqlstate == _MOVED:
             raise _moved(json.loads(error.detail)) from error
         raise
-    refused = await _apply_changes(connection, group) if group.changes else []
+    refused = await _apply_changes(connection, group) if _is_long(group) else []
     return sorted([*group.rejects, *refused], key=_place)
+
+
+def _is_long(group: Group) -> bool:
+    """Whether one statement is not enough."""
+    return bool(group.changes or group.gaps)
 
 
 async def _apply_changes(connection: Connection, group: Group) -> list[Reject]:
     creates = [change.change for change in group.changes if isinstance(change.change, CreateRun)]
     placements = await place_runs(connection, creates)
-    await lock_runs(connection, {change.run_id for change in group.changes}.union(group.new_runs))
-    refused = await apply_changes(connection, group.changes, placements)
+    changed = {change.run_id for change in group.changes}
+    await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
+    refused = await apply_changes(connection, group.changes, placements) if group.changes else []
+    if group.gaps:
+        await _store_gaps(connection, group.gaps)
     if refused:
         await connection.execute(_QUERIES["store_rejects"], *_reject_columns(refused))
     return refused
+
+
+async def _store_gaps(connection: Connection, gaps: Sequence[Gap]) -> None:
+    """Stores gaps, and tags the runs, which are locked, with the sum of what they may have lost."""
+    columns = [
+        [gap.writer for gap in gaps],
+        [gap.first for gap in gaps],
+        [gap.end for gap in gaps],
+        [gap.reason for gap in gaps],
+    ]
+    await connection.execute(_QUERIES["store_gaps"], *columns)
+    of_runs = [(run, gap.writer, gap.first) for gap in gaps for run in gap.runs]
+    for_runs = [list(column) for column in zip(*of_runs, strict=True)] or [[], [], []]
+    await connection.execute(_QUERIES["store_gap_runs"], *for_runs)
+    await connection.execute(_QUERIES["tag_gaps"], for_runs[0], LOST_TAG)
 
 
 def _arguments(group: Group) -> list[Any]:
@@ -127,7 +153,7 @@ def _arguments(group: Group) -> list[Any]:
         segment and segment.summary,
         segment.runs if segment else [],
         # With changes, the runs are created after the experiments: the order of locks.
-        [] if group.changes else group.new_runs,
+        [] if _is_long(group) else group.new_runs,
         *_reject_columns(group.rejects),
     ]
 

@@ -1,0 +1,130 @@
+"""A journal that cannot be read, or whose answers cannot be stored, leaves the others alone. No gRPC here."""
+
+import asyncio
+import errno
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.errors import JournalError
+from headrace.journal.run_log import RunLog
+from headrace.journal.writer import Writer
+from headrace.shipping import shipper as shipping
+from headrace.shipping.shipper import Shipper
+from headrace_proto.v1 import ingest_pb2 as pb
+
+RUN = "0123456789abcdef" * 2
+
+
+class Stream:
+    """What a shipper sends, and a daemon that has nothing yet and takes everything."""
+
+    def __init__(self) -> None:
+        self.writers: dict[int, str] = {}
+        self.appended: dict[str, int] = {}
+        self._answers: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def send(self, message: pb.ClientMessage) -> None:
+        if message.HasField("open"):
+            handle = message.open.handle
+            self.writers[handle] = message.open.writer_id.hex()
+            self._answers.put_nowait(
+                pb.ServerMessage(opened=pb.Opened(handle=handle, epoch=1, credit=1 << 20))
+            )
+        elif message.HasField("append"):
+            append = message.append
+            end = append.gap_to or append.first + len(append.cells) // 32
+            self.appended[self.writers[append.handle]] = end
+            ack = pb.Ack(handle=append.handle, committed=end, credit=1 << 20)
+            self._answers.put_nowait(pb.ServerMessage(ack=ack))
+
+    async def messages(self) -> Any:
+        while True:
+            yield await self._answers.get()
+
+    def cancel(self) -> None:
+        pass
+
+
+class Link:
+    uri = "headrace://here:1"
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def connection(self) -> Any:
+        return self
+
+    def ingest(self) -> Stream:
+        return self._stream
+
+    async def failed(self, _: Any) -> None:
+        pass
+
+
+def journal(root: Path) -> Writer:
+    writer = Writer(root, uuid.uuid4().hex, {"uri": "x", "boot": "b"}, 1.0, lambda w: w)
+    log = RunLog(writer, RUN, "")
+    for step in range(100):
+        log.log_metric("x", 1.0, step)
+    return writer
+
+
+@pytest.fixture(autouse=True)
+def _this_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.journal.folder.boot_id", lambda: "b")
+    monkeypatch.setattr(shipping, "AGAIN_SECONDS", 0.05)
+
+
+async def until_delivered(stream: Stream, writer: Writer) -> None:
+    async with asyncio.timeout(30):
+        while stream.appended.get(writer.name) != 100 or writer.committed() != 100:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("broken", ["cells", "store"])
+async def test_a_broken_journal_does_not_hold_up_the_others(
+    tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = Stream()
+    shipper = Shipper(Link(stream), bytes(16), keep=600)  # type: ignore[arg-type]
+    bad, good = journal(tmp_path), journal(tmp_path)
+    for writer in (bad, good):
+        assert shipper.take_on(writer.folder, writer)
+    lane = shipper.lane(bad.name)
+    assert lane
+
+    def fails(*_: object) -> Any:
+        if broken == "cells":
+            raise JournalError("cut short")
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    setattr(lane.reader, broken, fails)
+    running = asyncio.create_task(shipper.run())
+    try:
+        await until_delivered(stream, good)
+        assert "trying again" in caplog.text
+        await until_delivered(stream, bad)  # after a rest
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        shipper.let_go()
+
+
+async def test_deleted_cells_are_a_gap(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stream = Stream()
+    shipper = Shipper(Link(stream), bytes(16), keep=600)  # type: ignore[arg-type]
+    writer = journal(tmp_path)
+    for path in writer.folder.glob("*.cells"):
+        path.unlink()
+    shipper.take_on(writer.folder, writer)
+    running = asyncio.create_task(shipper.run())
+    try:
+        await until_delivered(stream, writer)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        shipper.let_go()
+    assert "100 cells" in caplog.text
