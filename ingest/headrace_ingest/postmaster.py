@@ -25,6 +25,12 @@ def ready(data: Path, pid: int) -> bool:
     return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
+def sockets_of_running(data: Path) -> Path | None:
+    """The folder of the sockets of the server in ``data``, if one takes connections."""
+    lines = _lock_file(data)
+    return Path(lines[4]) if lines and ready(data, int(lines[0])) else None
+
+
 async def stop_leftover(data: Path) -> Path:
     """Ends what an earlier server in ``data`` left running; returns the folder of its sockets.
 

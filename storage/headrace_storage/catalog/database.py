@@ -174,6 +174,18 @@ async def claim_store(database: Database, identity: str) -> None:
         raise ForeignStoreError(expected=owner, found=identity)
 
 
+async def store_identity(database: Database) -> str:
+    """The object store that the catalog belongs to; "" when it was never used.
+
+    Raises:
+        UnsuitableDatabaseError: it is no catalog.
+    """
+    async with database.acquire() as connection:
+        if not await connection.fetchval(_QUERIES["is_catalog"]):
+            raise UnsuitableDatabaseError("there is no Headrace catalog in this database")
+        return str(await connection.fetchval(_QUERIES["store_identity"]) or "")
+
+
 def _is_gone(connection: Any) -> bool:
     try:
         return bool(connection.is_closed())

@@ -29,3 +29,6 @@ SELECT number FROM schema_migrations ORDER BY number
 
 -- name: record_migration
 INSERT INTO schema_migrations (number, name) VALUES ($1, $2)
+
+-- name: is_catalog
+SELECT to_regclass('meta') IS NOT NULL AND to_regclass('segments') IS NOT NULL

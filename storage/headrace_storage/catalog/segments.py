@@ -30,6 +30,22 @@ class Segments:
         """All live segments that are objects; one snapshot, by id."""
         return await self._refs("objects")
 
+    async def page(self, after: int, limit: int) -> list[SegmentRef]:
+        """Live segments whose id is above ``after``, inline ones with their bytes, by id."""
+        return await self._refs("page", after, limit)
+
+    async def total_size(self) -> int:
+        """The bytes of all live segments."""
+        async with self._database.acquire() as connection:
+            return int(await connection.fetchval(_QUERIES["total_size"]))
+
+    async def runs_of(self, segment_id: int) -> list[str] | None:
+        """The runs with points in a segment; ``None`` when it is not live any more."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["runs_of"], segment_id)
+            live = await connection.fetchval(_QUERIES["is_live"], segment_id)
+        return [row["run_id"].hex for row in rows] if live else None
+
     async def small_objects(self, below: int, without: Collection[int]) -> dict[int, int]:
         """How many folded objects of fewer than ``below`` rows each level has; not counting ``without``."""
         async with self._database.acquire() as connection:

@@ -9,6 +9,20 @@ ORDER BY s.id
 SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level
 FROM segments WHERE path IS NOT NULL ORDER BY id
 
+-- name: page
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level
+FROM segments s LEFT JOIN inline_segments i ON i.segment_id = s.id
+WHERE s.id > $1 ORDER BY s.id LIMIT $2
+
+-- name: total_size
+SELECT coalesce(sum(size), 0)::bigint FROM segments
+
+-- name: is_live
+SELECT EXISTS (SELECT FROM segments WHERE id = $1)
+
+-- name: runs_of
+SELECT run_id FROM segment_runs WHERE segment_id = $1 ORDER BY run_id
+
 -- name: small_objects
 SELECT level, count(*) AS objects
 FROM segments s
