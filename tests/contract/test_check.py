@@ -47,6 +47,16 @@ async def test_a_damaged_small_segment_is_named(training: Training, database: Da
     assert (list(damage.runs), damage.rows) == (RUNS[:1], 5)
 
 
+async def test_a_cut_file_is_named(training: Training, database: Database) -> None:
+    writer = await training.daemon.open()
+    await training.log(training.points(writer, 5, RUNS[:1]), as_object=True)
+    [path] = (training.store.local_path("segments")).rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-10])
+    [damage] = (await check(training, database)).damaged
+    assert damage.name.endswith(path.name)
+    assert "bytes, not" in damage.problem
+
+
 async def test_a_manifest_that_is_wrong_is_named(training: Training, database: Database) -> None:
     writer = await training.daemon.open()
     await training.log(training.points(writer, 5), as_object=True)

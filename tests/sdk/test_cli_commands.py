@@ -218,9 +218,10 @@ def report(monkeypatch: pytest.MonkeyPatch) -> sync.SyncReport:
     """What the command will be told; it is not this test's matter whether it is true."""
     report = sync.SyncReport(delivered=1234, journals=2)
 
-    def deliver(folder: Path, *, uri: str | None, progress: Any) -> sync.SyncReport:
+    def deliver(folder: Path, *, uri: str | None, refill: bool, progress: Any) -> sync.SyncReport:
         assert folder.is_dir()
         assert uri in (None, "headrace://there:1")
+        assert not refill
         progress(sync.SyncProgress(10, 3))
         return report
 
