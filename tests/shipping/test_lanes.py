@@ -54,7 +54,7 @@ class Link:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
-    async def connection(self) -> Any:
+    async def connection(self, *, start: bool) -> Any:  # noqa: ARG002
         return self
 
     def ingest(self) -> Stream:
