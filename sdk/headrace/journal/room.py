@@ -63,11 +63,14 @@ class Room:
         self._folder = folder
         self._bound = bound
         self._warned = -WARN_SECONDS
+        self._full_until = 0.0  # calls that are dropped are many, and must not look for room each time
         self._dropped: dict[tuple[str, str], int] = {}
         self._told: dict[tuple[str, str], int] = {}
 
     def allocate(self, path: Path, first: int, size: int) -> CellFile:
         """A file of cells; an ``OSError`` that :func:`is_full` knows when there is no room."""
+        if time.monotonic() < self._full_until:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         bound = self.bound_bytes()
         if bytes_used(self._folder.parent) + size > bound:
             raise OSError(errno.ENOSPC, f"the journals have reached HEADRACE_JOURNAL_MAX, {bound:,} bytes")
@@ -91,7 +94,7 @@ class Room:
             except OSError as error:
                 if not is_full(error):
                     raise
-                if free_committed(self._folder.parent):
+                if time.monotonic() >= self._full_until and free_committed(self._folder.parent):
                     continue
                 self.refuse(error)
             # Signal handlers run in here, and Ctrl-C leaves from here.
@@ -105,6 +108,8 @@ class Room:
         what = "logging waits" if self.on_full == "block" else "points are dropped"
         self._warn(f"{what}: no room for the journal at {self._folder} ({error.strerror}); {REMEDY}")
         if self.on_full == "drop":
+            now = time.monotonic()
+            self._full_until = self._full_until if now < self._full_until else now + RETRY_SECONDS
             raise Dropped(full) from error
 
     def drop(self, run_id: str, attempt: str, count: int) -> RunOperation:
