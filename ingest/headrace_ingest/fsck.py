@@ -20,16 +20,19 @@ Progress = Callable[[int, int], None]
 __all__ = ["Damage", "Findings", "StartError", "check"]
 
 
-def check(data: Path, database_url: str | None, progress: Progress) -> Findings:
+def check(
+    data: Path, database_url: str | None, progress: Progress, *, drop_damaged: bool = False
+) -> Findings:
     """Checks the folder ``data``; ``progress`` gets the bytes that are checked, and all bytes.
 
+    ``drop_damaged``: then gives damaged segments up, so that the rest of their runs can be read.
     :class:`StartError` when its catalog cannot be read.
     """
     logs.configure()
-    return asyncio.run(_check(data.expanduser().resolve(), database_url, progress))
+    return asyncio.run(_check(data.expanduser().resolve(), database_url, progress, drop_damaged))
 
 
-async def _check(data: Path, database_url: str | None, progress: Progress) -> Findings:
+async def _check(data: Path, database_url: str | None, progress: Progress, drop_damaged: bool) -> Findings:
     if not (data / "store-id").exists():
         raise StartError(f"{data} is no data folder of Headrace")
     store = LocalStore(data)
@@ -42,7 +45,11 @@ async def _check(data: Path, database_url: str | None, progress: Progress) -> Fi
                     raise StartError(
                         f"the database belongs to the data folder {owner}, and {data} is {store.identity}"
                     )
-                return await Check(Segments(database), store).run(progress)
+                look = Check(Segments(database), store)
+                findings = await look.run(progress)
+                if drop_damaged:
+                    await look.drop_damaged(findings)
+                return findings
             finally:
                 await database.close()
     except (StorageError, PostgresError) as error:

@@ -1,22 +1,24 @@
 """Checks all that is stored: every segment's size, checksum and rows, the manifest, files that nobody knows.
 
-Reads only, and works beside running daemons: a segment that was merged away between the listing and the look
-is no damage.
+Works beside running daemons: a segment that was merged away between the listing and the look is no damage.
+Changes nothing unless :meth:`Check.drop_damaged` is asked to.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from headrace_storage.catalog.segments import Segments
-from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
+from headrace_storage.errors import SegmentCorruptError, SegmentMissingError, SegmentsMovedError
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
-from headrace_storage.publish import MANIFEST
+from headrace_storage.publish import MANIFEST, Publisher
 from headrace_storage.segments.read import SegmentReader
 
 SEGMENTS_PREFIX: Final = "segments/"
+DAMAGED_PREFIX: Final = "damaged/"
 
 _PAGE: Final = 200
 """Segments that are listed at once, small ones with their bytes."""
@@ -30,6 +32,7 @@ class Damage:
     problem: str
     runs: Sequence[str] = ()
     rows: int = 0
+    segment_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +74,27 @@ class Check:
         findings.damaged += await self._check_manifest()
         return findings
 
+    async def drop_damaged(self, findings: Findings) -> None:
+        """Give damaged segments up, so that the rest of their runs can be read.
+
+        Their files go to ``damaged/``.
+
+        Raises:
+            CatalogUnavailableError: try again, from the check on.
+            OSError: the store failed.
+        """
+        for damage in findings.damaged:
+            if damage.segment_id is None:
+                continue
+            with suppress(SegmentsMovedError):
+                await self._segments.drop(damage.segment_id, damage.runs, damage.rows)
+            with suppress(FileNotFoundError, ValueError):
+                file = self._store.local_path(damage.name)
+                aside = self._store.local_path(f"{DAMAGED_PREFIX}{file.name}")
+                aside.parent.mkdir(exist_ok=True)
+                file.replace(aside)
+        await Publisher(self._segments, self._store).once()
+
     async def _check(self, ref: SegmentRef, findings: Findings) -> None:
         findings.segments += 1
         findings.inline += ref.path is None
@@ -92,7 +116,7 @@ class Check:
         if runs is None:
             return  # merged into another one meanwhile
         name = ref.path or f"inline segment {ref.id}"
-        findings.damaged.append(Damage(name, problem, runs, ref.rows))
+        findings.damaged.append(Damage(name, problem, runs, ref.rows, ref.id))
 
     async def _check_manifest(self) -> list[Damage]:
         try:

@@ -57,6 +57,29 @@ async def test_a_cut_file_is_named(training: Training, database: Database) -> No
     assert "bytes, not" in damage.problem
 
 
+async def test_damaged_segments_can_be_given_up(training: Training, database: Database) -> None:
+    writer = await training.daemon.open()
+    good, bad = training.points(writer, 20, RUNS[:1]), []
+    await training.log(good, as_object=True)
+    for as_object in (True, False):
+        bad += (points := training.points(writer, 5, RUNS[:1]))
+        known = set(training.store.local_path("segments").rglob("*.parquet"))
+        await training.log(points, as_object=as_object)
+        for path in set(training.store.local_path("segments").rglob("*.parquet")) - known:
+            path.write_bytes(b"?")
+    async with database.acquire() as connection:
+        await connection.execute("UPDATE inline_segments SET data = set_byte(data, 40, 7)")
+    look = Check(Segments(database), training.store)
+    found = await look.run()
+    assert len(found.damaged) == 2
+    await look.drop_damaged(found)
+    await look.drop_damaged(found)  # nothing is left to do
+    assert (await look.run()).damaged == []
+    await training.check_history(good)
+    assert (await training.daemon.runs.get_run(RUNS[0])).tags == {"headrace.damaged": str(len(bad))}
+    assert [path.read_bytes() for path in training.store.local_path("damaged").iterdir()] == [b"?"]
+
+
 async def test_a_manifest_that_is_wrong_is_named(training: Training, database: Database) -> None:
     writer = await training.daemon.open()
     await training.log(training.points(writer, 5), as_object=True)

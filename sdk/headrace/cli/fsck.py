@@ -10,8 +10,8 @@ from headrace.cli import output
 from headrace.errors import HeadraceError
 
 DESCRIPTION = """Check a daemon's data folder: that each segment is there, with the size, checksum and rows
-that the catalog knows, and that the manifest names what is there. It reads only, and works beside a running
-daemon. The exit code is 1 when something is damaged, or cannot be checked."""
+that the catalog knows, and that the manifest names what is there. It works beside a running daemon. The exit
+code is 1 when something is damaged, or cannot be checked."""
 
 _RUNS_SHOWN = 5
 
@@ -22,6 +22,12 @@ def add_to(commands: Any) -> None:
     parser.add_argument("DATA", type=Path, help="the data folder (headrace server --data)")
     parser.add_argument(
         "--database-url", metavar="URL", help="its PostgreSQL, if that is not the embedded server"
+    )
+    parser.add_argument(
+        "--drop-damaged",
+        action="store_true",
+        help="give damaged segments up, so that the rest of their runs can be read again: their files go to "
+        "DATA/damaged, their runs get the tag headrace.damaged with the number of points",
     )
     output.add_json(parser)
     parser.set_defaults(run=_fsck)
@@ -37,7 +43,9 @@ def _fsck(options: argparse.Namespace) -> int:
         ) from error
     try:
         with output.progress("checking") as progress:
-            found = fsck.check(options.DATA, options.database_url, progress)
+            found = fsck.check(
+                options.DATA, options.database_url, progress, drop_damaged=options.drop_damaged
+            )
     except fsck.StartError as error:
         raise HeadraceError(str(error)) from error
     if options.json:

@@ -7,6 +7,7 @@ that went is garbage for a while, for readers that were told of it before.
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from headrace_storage.catalog.apply import lock_runs
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
@@ -14,6 +15,9 @@ from headrace_storage.errors import IncarnationDeadError, SegmentsMovedError
 from headrace_storage.model import NewSegment, SegmentRef
 
 _QUERIES: Final = Queries("segments")
+
+DAMAGED_TAG: Final = "headrace.damaged"
+"""The number of points in damaged segments that were given up; other runs of a segment count, too."""
 
 
 class Segments:
@@ -94,6 +98,25 @@ class Segments:
                 level,
                 list(output.runs),
             )
+
+        await self._database.retrying(work)
+
+    async def drop(self, segment_id: int, run_ids: Sequence[str], rows: int) -> None:
+        """Take a damaged segment with ``rows`` points of the runs out of the catalog, and tag the runs.
+
+        Raises:
+            SegmentsMovedError: it is not live any more. Nothing happened.
+            CatalogUnavailableError: the outcome is unknown.
+        """
+
+        async def work(connection: Connection) -> None:
+            await lock_runs(connection, run_ids)
+            await connection.execute(_QUERIES["tag_damaged"], list(run_ids), DAMAGED_TAG, rows)
+            await connection.execute(_QUERIES["remove_unfolded"], [segment_id])
+            if not await connection.fetch(_QUERIES["remove_inputs"], [segment_id]):
+                raise SegmentsMovedError(1)
+            await connection.execute(_QUERIES["remove_inline"], [segment_id])
+            await connection.execute(_QUERIES["remove_runs"], [segment_id])
 
         await self._database.retrying(work)
 

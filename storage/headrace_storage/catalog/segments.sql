@@ -23,6 +23,15 @@ SELECT EXISTS (SELECT FROM segments WHERE id = $1)
 -- name: runs_of
 SELECT run_id FROM segment_runs WHERE segment_id = $1 ORDER BY run_id
 
+-- name: tag_damaged
+INSERT INTO tags (run_id, key, value)
+SELECT run_id, $2, $3::bigint::text FROM unnest($1::uuid[]) AS run_id ORDER BY run_id
+ON CONFLICT (run_id, key) DO UPDATE
+SET value = (CASE WHEN tags.value ~ '^[0-9]{1,15}$' THEN tags.value::bigint ELSE 0 END + $3::bigint)::text
+
+-- name: remove_unfolded
+DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])
+
 -- name: small_objects
 SELECT level, count(*) AS objects
 FROM segments s
