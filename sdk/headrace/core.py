@@ -6,6 +6,7 @@ the reads. It is aware of forks: a child has writers of its own and uses no gRPC
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -20,7 +21,7 @@ from headrace import surroundings
 from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
-from headrace.journal.folder import boot_folder, boot_id
+from headrace.journal.folder import boot_folder, boot_id, let_locks_go
 from headrace.journal.room import Dropped
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
@@ -29,7 +30,7 @@ from headrace.shipping import agent
 from headrace.shipping.address import normalize
 from headrace.shipping.carrier import Carrier
 from headrace.shipping.link import Link
-from headrace.shipping.runtime import forget, keep_for_ever, runtime, stop
+from headrace.shipping.runtime import forget, forked, keep_for_ever, runtime, stop
 from headrace.shipping.shipper import Shipper
 from headrace.shipping.watcher import Watcher
 from headrace_proto.v1.tracking_pb2 import RunChange
@@ -38,6 +39,9 @@ logger = logging.getLogger("headrace")
 
 LEFTOVER_SECONDS = 30.0
 TIDY_SECONDS = 5.0
+END_SECONDS = 5.0
+"""Seconds for which closing the connection may take: gRPC may have other plans."""
+
 ABSENT_PATIENCE = 2.0
 """Seconds for which a flush hopes for a daemon that does not answer: an absent one is no reason to hang."""
 
@@ -77,7 +81,7 @@ class Core:
         self._shipper: Shipper | None = None
         self._watcher: Watcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._forked = False
+        self._ended = False
         self._warned_of: Pending | None = None
 
     # Logging.
@@ -117,7 +121,9 @@ class Core:
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
         at_end(_close_all, priority=100)
-        if self._uses_agent:
+        if self._ended:
+            pass  # late calls, as of other threads: no thread or process can be started any more
+        elif self._uses_agent:
             self._watch(writer)
         else:
             self._thread_shipper().add(writer)
@@ -131,7 +137,7 @@ class Core:
 
     @property
     def _uses_agent(self) -> bool:
-        return self._forked or self.settings.shipper == "agent"
+        return forked() or self.settings.shipper == "agent"
 
     def _thread_shipper(self) -> Shipper:
         with self._lock:
@@ -154,7 +160,8 @@ class Core:
     def end_shipping(self) -> None:
         """Ships no more, and closes the connection."""
         if self._shipper is not None:
-            runtime().submit(self._end_shipping()).result()
+            with contextlib.suppress(TimeoutError):
+                runtime().submit(self._end_shipping()).result(END_SECONDS)
             self._shipper = None
 
     async def _end_shipping(self) -> None:
@@ -175,9 +182,14 @@ class Core:
                 self._watcher = Watcher(lambda: agent.start(root) if self._uses_agent else None)
             self._watcher.add(writer)
 
+    def _look_after(self, writer: Writer) -> None:
+        writer.watch = _nothing
+        self._watch(writer)
+        writer.watch()
+
     def _the_link(self) -> Link:
         if self._link is None:
-            self._link = Link(self.uri)
+            self._link = Link(self.uri, brief=self._uses_agent)
         return self._link
 
     # Reads.
@@ -206,7 +218,7 @@ class Core:
         return await self._the_link().collect(method, request, timeout or self.settings.read_timeout)
 
     def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        if self._forked:
+        if forked():
             coroutine.close()
             raise UnavailableError(
                 "a forked child logs, but cannot read: gRPC does not survive a fork; start the process with "
@@ -234,8 +246,7 @@ class Core:
             writer.when_committed(end, event.set)
             while not event.wait(min(0.05, timeout)):
                 waited = time.monotonic() - begun
-                absent = self._shipper is not None and self._shipper.unreachable
-                if waited >= timeout or (absent and waited >= ABSENT_PATIENCE):
+                if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
                     return self.pending()
         return self.pending()
 
@@ -254,7 +265,7 @@ class Core:
         operations = [RunOperation(writer, end, end) for writer, end in self._unsettled()]
         if operations:
             with contextlib.suppress(TimeoutError):
-                absent = self._shipper is not None and self._shipper.unreachable
+                absent = any(writer.daemon_absent() for writer in self._writers)
                 await asyncio.wait_for(_all(operations), ABSENT_PATIENCE if absent else timeout)
 
     def _unsettled(self) -> list[tuple[Writer, int]]:
@@ -266,7 +277,9 @@ class Core:
         """In the child: nothing of the parent's is used any more."""
         for writer in self._writers:
             writer.abandon()
-        self._forked = self._forked or self._link is not None
+            # An operation of the parent's may be waited for: whoever ships it, the control page is shared.
+            writer.watch = functools.partial(self._look_after, writer)
+        self._ended = False
         self._lock = threading.RLock()
         self.process_id = uuid.uuid4().hex
         keep_for_ever(self._link, self._shipper, self._tasks)
@@ -286,9 +299,19 @@ class Core:
             self._warned_of = left
             logger.warning("%s", left)
 
-    def close(self, timeout: float | None = None) -> None:
+    def end(self) -> None:
+        """At the end of the process: :meth:`close`; what is logged later only goes to a journal."""
+        timeout = None
+        while not self._ended:
+            with contextlib.suppress(KeyboardInterrupt):  # asked not to wait any longer
+                self.close(timeout, last=True)
+                self.end_shipping()
+            timeout = 0.0
+
+    def close(self, timeout: float | None = None, *, last: bool = False) -> None:
         """Delivers what there is, bounded, and closes the journals."""
         self.deliver(timeout)
+        self._ended = last
         writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
         for writer in writers:
             writer.close()
@@ -297,6 +320,10 @@ class Core:
 async def _all(operations: list[RunOperation]) -> None:
     for operation in operations:
         await operation
+
+
+def _nothing() -> None:
+    pass
 
 
 _cores: dict[str, Core] = {}
@@ -316,17 +343,19 @@ def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
 
 def _close_all() -> None:
     for core in list(_cores.values()):
-        core.close()
-        core.end_shipping()
-    stop()
+        core.end()
+    with contextlib.suppress(KeyboardInterrupt):
+        stop()
 
 
 def _after_fork() -> None:
     global _cores_lock  # noqa: PLW0603
     _cores_lock = threading.Lock()
+    forget()
     for core in _cores.values():
         core.after_fork()
-    forget()
+    if _cores:
+        let_locks_go()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -10,6 +10,7 @@ import functools
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -92,6 +93,20 @@ def try_lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+LOCKS = re.compile(r"/(writer|shipper|agent)\.lock$")
+
+
+def let_locks_go() -> None:
+    """In a forked child: closes the parent's locks, which would outlive the parent here.
+
+    Found by their names: the fork may have come between the opening of one and anybody's note of it.
+    """
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if LOCKS.search(str(descriptor.readlink())):
+                os.close(int(descriptor.name))
 
 
 def writer_lives(journal: Path) -> bool:

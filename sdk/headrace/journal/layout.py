@@ -27,6 +27,8 @@ TAIL: Final = 8
 COMMITTED: Final = 16
 OPEN_NUMBER: Final = 17
 REJECTS: Final = 18
+ABSENT: Final = 19
+"""1 while the shipper cannot reach the daemon."""
 CLOSED: Final = 24
 """1 once the writer will append no more."""
 

@@ -135,6 +135,10 @@ class Writer:
         """The first sequence that is not written."""
         return self.control[layout.TAIL]
 
+    def daemon_absent(self) -> bool:
+        """Whether whoever ships this journal last found no daemon."""
+        return bool(self.control[layout.ABSENT])
+
     def pending(self) -> int:
         """Cells that are written and not yet durable."""
         return self.control[layout.TAIL] - self.control[layout.COMMITTED]

@@ -21,6 +21,8 @@ from headrace.shipping.carrier import Carrier
 from headrace.shipping.link import Link
 from headrace.shipping.shipper import Shipper
 
+logger = logging.getLogger("headrace")
+
 SCAN_SECONDS = 0.2
 LOCK = "agent.lock"
 
@@ -71,19 +73,47 @@ async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SCAN_SECONDS)
     await fleet.stop()
+    left = {standing.folder: standing.pending for standing in carrier.standings() if standing.pending}
+    if left:
+        logger.warning(
+            "the agent ends; %s operations are not delivered yet and stay in %s, for the next agent, the "
+            "next process here that logs to the same daemon, or: headrace sync %s",
+            sum(left.values()),
+            ", ".join(map(str, left)),
+            root,
+        )
+
+
+_started: "list[subprocess.Popen[bytes]]" = []
 
 
 def start(root: Path, exit_idle: float = 10.0) -> None:
-    """Starts the folder's agent, unless one runs. Safe in a forked child: it only execs."""
-    lock = try_lock(root / LOCK)
-    if lock is None:
-        return
-    os.close(lock)
-    command = [sys.executable, "-m", "headrace", "agent", str(root), "--exit-idle", str(exit_idle)]
-    with (root / "agent.log").open("ab") as log:
-        subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+    """Starts the folder's agent, unless one runs. Safe in a forked child: it only execs.
+
+    The new process inherits the lock, so that however many processes need an agent at once start one.
+    """
+    _started[:] = [process for process in _started if process.poll() is None]
+    try:
+        lock = try_lock(root / LOCK)
+        if lock is None:
+            return
+        command = [sys.executable, "-m", "headrace", "agent", str(root), "--exit-idle", str(exit_idle)]
+        command += ["--lock", str(lock)]
+        try:
+            with (root / "agent.log").open("ab") as log:
+                process = subprocess.Popen(  # noqa: S603 - our own module
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+            _started.append(process)
+        finally:
+            os.close(lock)
+    except OSError as error:  # no reason for a call of log_metric to fail: the journal keeps what it logs
+        logger.warning("no agent can be started for %s: %s", root, error)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,12 +126,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep", type=float, default=600.0, metavar="SECONDS", help="keep delivered journals so long"
     )
+    parser.add_argument("--lock", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options.folder.mkdir(parents=True, exist_ok=True)
-    lock = try_lock(options.folder / LOCK)
+    lock = try_lock(options.folder / LOCK) if options.lock is None else options.lock
     if lock is None:
-        return 0  # another agent has the folder
+        logger.info("another agent ships the journals of %s", options.folder)
+        return 0
+    os.set_inheritable(lock, False)
     try:
         asyncio.run(run_agent(options.folder, options.keep, options.exit_idle))
     finally:

@@ -4,6 +4,7 @@ import logging
 
 from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.writer import Writer
+from headrace.shipping.backoff import Backoff
 from headrace.shipping.session import ShippingSession
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2
@@ -11,6 +12,7 @@ from headrace_proto.v1 import ingest_pb2
 logger = logging.getLogger("headrace")
 
 DEFINITION_BYTES = 1 << 20
+FENCED_SECONDS = 5.0
 
 
 class Lane:
@@ -28,6 +30,9 @@ class Lane:
         self.living = living
         self.handle = 0
         self.opening = False
+        self.fenced = False
+        """Whether another shipper claimed the writer, and this one waits before it claims it back."""
+        self._pauses = Backoff(FENCED_SECONDS, 12 * FENCED_SECONDS)
         self._session = ShippingSession()
         self._answered = False
         self._refill = refill
@@ -64,7 +69,7 @@ class Lane:
 
     def fall_asleep(self) -> bool:
         """Has the writer wake the loop at its next call; true when there is work after all: no sleep then."""
-        if self.waits_for_answer():
+        if self.fenced or self.waits_for_answer():
             return False
         # The writer looks at this flag after it stored the tail, we look at the tail after the flag.
         if self.writer is not None:
@@ -143,6 +148,12 @@ class Lane:
             self._session.on_ack(answer.committed, answer.credit)
         if self.writer is not None:
             self.writer.waiters.advance(self.reader.committed)
+
+    def stand_back(self) -> float:
+        """Another shipper claimed the writer: for how long to leave it to that one, in seconds."""
+        self.on_lost()
+        self.fenced, self.handle = True, 0
+        return self._pauses.next()
 
     def on_lost(self) -> None:
         """The stream is gone, or the daemon wants the writer opened again."""

@@ -1,33 +1,44 @@
 """Link: the connection to the daemon of one tracking URI, shared by the stream and the reads."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.errors import UnavailableError
 from headrace.shipping.address import resolve
-from headrace.shipping.transport import Connection
+
+if TYPE_CHECKING:
+    from headrace.shipping.transport import Connection
 
 
 class Link:
     """Connects at first use, and anew after a failure (a folder's daemon may come back elsewhere)."""
 
-    def __init__(self, uri: str) -> None:
-        """``uri``: a normalized tracking URI. Made and used in the one loop."""
+    def __init__(self, uri: str, *, brief: bool = False) -> None:
+        """Made and used in the one loop.
+
+        Args:
+            uri: a normalized tracking URI.
+            brief: hold a connection only while a read needs it.
+        """
+        self._brief = brief
         self.uri = uri
+        self._calls = 0
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
-    async def connection(self, *, start: bool = True) -> Connection:
+    async def connection(self, *, start: bool = True) -> "Connection":
         """The connection. :class:`UnavailableError` when there is no address to connect to.
 
         ``start``: whether to start a folder's daemon when none runs.
         """
+        from headrace.shipping.transport import Connection  # noqa: PLC0415 - loads gRPC
+
         async with self._lock:
             if self._connection is None:
                 self._connection = Connection(await resolve(self.uri, start=start))
             return self._connection
 
-    async def failed(self, connection: Connection) -> None:
+    async def failed(self, connection: "Connection") -> None:
         """It does not work: a folder's daemon is looked up again, a channel to a host mends itself."""
         if self._connection is connection and not self.uri.startswith("headrace://"):
             self._connection = None
@@ -50,6 +61,15 @@ class Link:
         return result
 
     async def _call(self, how: str, method: str, request: Any, timeout: float | None) -> Any:
+        self._calls += 1
+        try:
+            return await self._try(how, method, request, timeout)
+        finally:
+            self._calls -= 1
+            if self._brief and not self._calls:
+                await self.close()
+
+    async def _try(self, how: str, method: str, request: Any, timeout: float | None) -> Any:
         connection = await self.connection()
         try:
             return await getattr(connection, how)(method, request, timeout)

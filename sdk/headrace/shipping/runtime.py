@@ -50,13 +50,20 @@ async def _cancel_all() -> None:
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
+_used = False
+_forked = False
 
 
 def runtime() -> Runtime:
     """The process's runtime, started at first use."""
-    global _runtime  # noqa: PLW0603 - one per process is the point
+    global _runtime, _used  # noqa: PLW0603 - one per process is the point
     with _lock:
         if _runtime is None:
+            # Here and not in the loop's thread: a child forked in the middle of its import could never
+            # import gRPC itself.
+            import headrace.shipping.transport  # noqa: F401, PLC0415
+
+            _used = True
             _runtime = Runtime()
         return _runtime
 
@@ -76,9 +83,15 @@ def keep_for_ever(*things: object) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
+def forked() -> bool:
+    """Whether a process that this one was forked from has used gRPC: this one must not."""
+    return _forked
+
+
 def forget() -> None:
     """In a forked child: the thread did not come along."""
-    global _runtime, _lock  # noqa: PLW0603
+    global _runtime, _lock, _forked  # noqa: PLW0603
+    _forked = _used
     keep_for_ever(_runtime)
     _runtime = None
     _lock = threading.Lock()

@@ -5,15 +5,19 @@ import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headrace.errors import HeadraceError, JournalError, UnavailableError
+from headrace.journal import layout
 from headrace.journal.reader import JournalReader
 from headrace.journal.writer import Writer
 from headrace.shipping.backoff import Backoff
 from headrace.shipping.lane import Lane
 from headrace.shipping.link import Link
-from headrace.shipping.transport import IngestStream
 from headrace_proto.v1 import ingest_pb2
+
+if TYPE_CHECKING:
+    from headrace.shipping.transport import IngestStream
 
 logger = logging.getLogger("headrace")
 
@@ -43,7 +47,7 @@ class Shipper:
             link: the connection.
             shipper_id: 16 bytes that are new for each process.
             keep: seconds for which committed files of cells stay.
-            hand_over: called with a writer of this process that another process ships.
+            hand_over: called with a writer of this process that another process of this machine ships.
         """
         self._link = link
         self._shipper_id = shipper_id
@@ -87,7 +91,8 @@ class Shipper:
             return False
         if writer is not None:
             writer.wake = self._wake_for(writer)
-        self._lanes[reader.name] = Lane(reader, writer, living=living, refill=refill)
+        self._lanes[reader.name] = lane = Lane(reader, writer, living=living, refill=refill)
+        lane.reader.control[layout.ABSENT] = int(self.unreachable)
         self._work.set()
         return True
 
@@ -156,7 +161,7 @@ class Shipper:
             for lane in self.lanes:
                 lane.on_lost()
 
-    async def _pump(self, stream: IngestStream) -> None:
+    async def _pump(self, stream: "IngestStream") -> None:
         while True:
             sent = False
             while self._left:
@@ -182,6 +187,8 @@ class Shipper:
 
     def _next_message(self, lane: Lane) -> ingest_pb2.ClientMessage | None:
         try:
+            if lane.fenced:
+                return None
             if not lane.opening:
                 self._handles += 1
                 return lane.open_message(self._handles, self._shipper_id)
@@ -192,7 +199,7 @@ class Shipper:
             self._rest(lane, error)
             return None
 
-    async def _take_answers(self, stream: IngestStream, backoff: Backoff) -> None:
+    async def _take_answers(self, stream: "IngestStream", backoff: Backoff) -> None:
         async for message in stream.messages():
             kind = message.WhichOneof("body")
             answer = getattr(message, kind)
@@ -203,7 +210,8 @@ class Shipper:
                 self._on_refused(lane, answer)
             else:
                 backoff.reset()
-                self._warned = self.unreachable = False
+                self._warned = False
+                self._note(unreachable=False)
                 self._on_answer(lane, kind, answer)
             self._work.set()
 
@@ -218,12 +226,27 @@ class Shipper:
         if refused.code in (codes.REOPEN, codes.STALE):
             lane.on_lost()
         elif refused.code == codes.FENCED:
-            logger.warning("journal %s is shipped by another process now", lane.reader.folder)
-            self.remove(lane)
-            if lane.writer is not None:
-                self._hand_over(lane.writer)
+            self._stand_back(lane, refused.message)
         else:
             self._drop(lane, refused.message)
+
+    def _stand_back(self, lane: Lane, reason: str) -> None:
+        # On one machine a lock keeps shippers apart, so the other one ships a copy of this folder. It carries
+        # the same cells, but no new ones of a living writer: so this one looks again, less and less often.
+        self._left.append(lane.handle)
+        pause = lane.stand_back()
+        logger.error(
+            "journal %s is shipped by another process now, from a copy of its folder (%s); this process "
+            "stands back and claims it again in %.0f s",
+            lane.reader.folder,
+            reason,
+            pause,
+        )
+        self._loop.call_later(pause, self._claim_again, lane)
+
+    def _claim_again(self, lane: Lane) -> None:
+        lane.fenced = False
+        self._work.set()
 
     def _drop(self, lane: Lane, reason: str) -> None:
         logger.error("journal %s cannot be shipped, and is kept: %s", lane.reader.folder, reason)
@@ -270,10 +293,16 @@ class Shipper:
             except OSError:
                 logger.exception("old files of the journal cannot be deleted")
 
+    def _note(self, *, unreachable: bool) -> None:
+        if unreachable != self.unreachable:
+            self.unreachable = unreachable
+            for lane in self.lanes:
+                lane.reader.control[layout.ABSENT] = int(unreachable)
+
     def _say_once(self, error: BaseException) -> None:
         if not self._pending:
             return
-        self.unreachable = True
+        self._note(unreachable=True)
         if not self._warned:
             self._warned = True
             logger.warning(
