@@ -121,8 +121,14 @@ class Core:
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
         at_end(_close_all, priority=100)
-        if self._ended:
-            pass  # late calls, as of other threads: no thread or process can be started any more
+        if self._ended:  # no thread and no process can be started any more
+            logger.warning(
+                "what is logged after the end of the process stays in %s, for the next process here that "
+                "logs to %s, or: headrace sync %s",
+                writer.folder,
+                self.uri,
+                root.parent,
+            )
         elif self._uses_agent:
             self._watch(writer)
         else:
