@@ -80,9 +80,11 @@ async def serve(
 
         activity, attendance = Activity(), Attendance()
         committer = Committer(Commits(for_commits), incarnation)
-        ingest = IngestService(Writers(for_calls), committer, activity, attendance)
+        writers = Writers(for_calls)
+        ingest = IngestService(writers, committer, activity, attendance)
         history = History(Segments(for_calls), store)
-        tracking = TrackingService(Runs(for_calls), Summaries(for_calls, store), history, activity)
+        summaries = Summaries(for_calls, store)
+        tracking = TrackingService(Runs(for_calls), writers, summaries, history, activity)
         server = Server(
             target, [ingest.handler(), tracking.handler()], [IngestService.NAME, TrackingService.NAME]
         )

@@ -13,6 +13,7 @@ from headrace_proto.limits import text_problem
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.summaries import Summaries
+from headrace_storage.catalog.writers import Writers
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
 
@@ -33,8 +34,11 @@ class TrackingService:
 
     NAME = "headrace.v1.Tracking"
 
-    def __init__(self, runs: Runs, summaries: Summaries, history: History, activity: Activity) -> None:
+    def __init__(
+        self, runs: Runs, writers: Writers, summaries: Summaries, history: History, activity: Activity
+    ) -> None:
         self._runs = runs
+        self._writers = writers
         self._summaries = summaries
         self._history = history
         self._activity = activity
@@ -50,6 +54,7 @@ class TrackingService:
             pb.ListRunsRequest: self.list_runs,
             pb.GetSummariesRequest: self.get_summaries,
             pb.ListRejectsRequest: self.list_rejects,
+            pb.ListWritersRequest: self.list_writers,
         }
         methods = {
             request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
@@ -115,6 +120,20 @@ class TrackingService:
         """Refused operations."""
         found = await self._runs.list_rejects(request.run_id or None, _limit(request.max_results))
         return pb.ListRejectsResponse(rejects=map(messages.reject, found))
+
+    async def list_writers(self, request: pb.ListWritersRequest) -> pb.ListWritersResponse:
+        """Who wrote the points of a run."""
+        run = await self._runs.get_run(request.run_id)
+        counts = await self._history.writers(run.run_id)
+        labels = await self._writers.labels(counts)
+        return pb.ListWritersResponse(
+            writers=[
+                pb.ListWritersResponse.Entry(
+                    writer_id=writer.hex, labels=labels.get(writer, {}), points=points
+                )
+                for writer, points in counts.most_common()
+            ]
+        )
 
     async def history(self, request: pb.GetMetricHistoryRequest) -> AsyncIterator[pb.HistoryChunk]:
         """All points of a key in logged order."""

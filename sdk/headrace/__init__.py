@@ -30,6 +30,7 @@ from headrace.entities import (
     RunInfo,
     RunStatus,
     RunTag,
+    RunWriter,
 )
 from headrace.errors import (
     AlreadyExistsError,
@@ -93,6 +94,7 @@ __all__ = [
     "RunOperation",
     "RunStatus",
     "RunTag",
+    "RunWriter",
     "UnavailableError",
     "active_run",
     "create_experiment",

@@ -19,6 +19,7 @@ from headrace.entities import (
     Run,
     RunStatus,
     RunTag,
+    RunWriter,
 )
 from headrace.errors import NotFoundError, OperationTimeoutError
 from headrace.journal.run_log import RunLog
@@ -167,6 +168,10 @@ class AsyncClient:
     ) -> dict[str, MetricSummary]:
         """Last, first, min, max and count of each of these metrics (default: all), by key."""
         return await self._ask(calls.get_metric_summaries(run_id, keys))
+
+    async def list_writers(self, run_id: str) -> list[RunWriter]:
+        """Which processes wrote the points of a run, and how many each; looks at all of its points."""
+        return await self._ask(calls.list_writers(run_id))
 
     async def list_rejects(self, run_id: str | None = None, *, max_results: int = 100) -> list[Reject]:
         """The newest operations that the server refused, of this run or of all."""

@@ -19,6 +19,7 @@ from headrace.entities import (
     Run,
     RunData,
     RunInfo,
+    RunWriter,
 )
 from headrace.errors import AlreadyExistsError, HeadraceError, InvalidArgumentError, NotFoundError
 from headrace_proto.v1 import tracking_pb2 as pb
@@ -153,6 +154,15 @@ def get_metric_summaries(run_id: str, keys: Sequence[str] | None) -> Call[dict[s
         return {summary.key: _summary(summary) for summary in response.summaries}
 
     return Call("GetSummaries", request, read)
+
+
+def list_writers(run_id: str) -> Call[list[RunWriter]]:
+    """Who wrote the points of a run, the most points first."""
+
+    def read(response: pb.ListWritersResponse) -> list[RunWriter]:
+        return [RunWriter(e.writer_id, dict(e.labels), e.points) for e in response.writers]
+
+    return Call("ListWriters", pb.ListWritersRequest(run_id=values.run_id(run_id)), read)
 
 
 def list_rejects(run_id: str | None, max_results: int) -> Call[list[Reject]]:

@@ -158,6 +158,15 @@ class Reject:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunWriter:
+    """Who wrote ``points`` of a run: one journal, with host, pid, user and rank of its process as labels."""
+
+    writer_id: str
+    labels: dict[str, str]
+    points: int
+
+
 class PagedList(list[T], Generic[T]):
     """One page of a listing; ``token`` asks for the next one and is ``None`` on the last."""
 

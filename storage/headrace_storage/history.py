@@ -1,7 +1,9 @@
 """All points of one key of a run, from the catalog's inline rows and the segments together."""
 
 import asyncio
+from collections import Counter
 from functools import partial
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -30,6 +32,13 @@ class History:
             CatalogUnavailableError: try again.
         """
         return await replanning(partial(self._read, run_id, key))
+
+    async def writers(self, run_id: str) -> Counter[UUID]:
+        """How many points of the run each writer wrote. Raises as :meth:`get` does."""
+        return await replanning(partial(self._count, run_id))
+
+    async def _count(self, run_id: str) -> Counter[UUID]:
+        return await self._reader.count_writers(await self._segments.plan([run_id]), run_id)
 
     async def _read(self, run_id: str, key: str) -> pa.Table:
         plan = await self._segments.plan([run_id])

@@ -100,6 +100,20 @@ async def test_rejects_are_told(channel: Any, call: Call) -> None:
     assert entry.timestamp > 0
 
 
+async def test_writers_are_told_with_their_labels(channel: Any, call: Call) -> None:
+    await call("CreateRun", run_id=RUN, run=pb.CreateRun(start_time=NOW))
+    writers = [uuid.uuid4() for _ in range(3)]
+    for count, writer in enumerate(writers, start=1):
+        shipper = ship(channel)
+        await shipper.open(writer)
+        await shipper.append(0, cells([1.0] * count), define(["loss"]))
+        await shipper.committed(count)
+    told = (await call("ListWriters", run_id=RUN)).writers
+    assert [(entry.writer_id, entry.points) for entry in told] == [
+        (writer.hex, count) for count, writer in reversed(list(enumerate(writers, start=1)))
+    ]
+
+
 async def test_a_long_history_comes_in_parts(channel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "_CHUNK", 7)
     shipper = ship(channel)

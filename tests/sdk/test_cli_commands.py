@@ -210,6 +210,15 @@ def test_rejects(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)[0]["code"] == "CODE"
 
 
+def test_writers_of_a_run(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = pb.ListWritersResponse.Entry(writer_id="w" * 32, labels={"rank": "3", "host": "node7"}, points=9)
+    daemon.responses["ListWriters"] = pb.ListWritersResponse(writers=[entry])
+    assert main(["runs", "show", RUN, "--writers"]) == 0
+    assert lines(capsys)[-1].split() == ["w" * 32, "3", "node7", "9"]
+    assert main(["runs", "show", RUN, "--writers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["writers"][0]["labels"]["rank"] == "3"
+
+
 # Delivery.
 
 

@@ -181,6 +181,13 @@ def test_rejects(fake: FakeCore, ask: Ask) -> None:
     assert fake.asked[-1][1] == pb.ListRejectsRequest(max_results=7)
 
 
+def test_writers(fake: FakeCore, ask: Ask) -> None:
+    entry = pb.ListWritersResponse.Entry(writer_id="w", labels={"rank": "3"}, points=9)
+    fake.responses["ListWriters"] = pb.ListWritersResponse(writers=[entry])
+    assert ask("list_writers", RUN) == [headrace.RunWriter("w", {"rank": "3"}, 9)]
+    assert fake.asked[-1][1] == pb.ListWritersRequest(run_id=RUN)
+
+
 READS = [
     ("get_experiment", "0"),
     ("get_run", RUN),
@@ -189,12 +196,14 @@ READS = [
     ("get_metric_columns", RUN, "a"),
     ("get_metric_summaries", RUN),
     ("list_rejects",),
+    ("list_writers", RUN),
 ]
 
 
 @pytest.mark.parametrize("read", READS, ids=lambda read: read[0])
 def test_every_read_first_waits_for_what_was_logged(fake: FakeCore, ask: Ask, read: tuple[Any, ...]) -> None:
     fake.responses = {"GetRun": NotFoundError(""), "GetMetricHistory": [], "ListRuns": pb.ListRunsResponse()}
+    fake.responses["ListWriters"] = pb.ListWritersResponse()
     fake.responses |= {"GetSummaries": pb.GetSummariesResponse(), "ListRejects": pb.ListRejectsResponse()}
     fake.run_log(RUN).log_metric("a", 1.0)
     try:

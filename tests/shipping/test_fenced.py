@@ -1,4 +1,4 @@
-"""Two processes that claim one writer: the one that had it first is told, and does not stand still for ever."""
+"""Two processes that claim one writer: the one that had it first is told, and goes on later."""
 
 import os
 import shutil

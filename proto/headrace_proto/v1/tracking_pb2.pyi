@@ -229,6 +229,34 @@ class HistoryChunk(_message.Message):
     values: bytes
     def __init__(self, steps: _Optional[bytes] = ..., timestamps: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
 
+class ListWritersRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class ListWritersResponse(_message.Message):
+    __slots__ = ("writers",)
+    class Entry(_message.Message):
+        __slots__ = ("writer_id", "labels", "points")
+        class LabelsEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+        LABELS_FIELD_NUMBER: _ClassVar[int]
+        POINTS_FIELD_NUMBER: _ClassVar[int]
+        writer_id: str
+        labels: _containers.ScalarMap[str, str]
+        points: int
+        def __init__(self, writer_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., points: _Optional[int] = ...) -> None: ...
+    WRITERS_FIELD_NUMBER: _ClassVar[int]
+    writers: _containers.RepeatedCompositeFieldContainer[ListWritersResponse.Entry]
+    def __init__(self, writers: _Optional[_Iterable[_Union[ListWritersResponse.Entry, _Mapping]]] = ...) -> None: ...
+
 class ListRejectsRequest(_message.Message):
     __slots__ = ("run_id", "max_results")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

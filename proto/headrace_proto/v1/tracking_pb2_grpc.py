@@ -79,6 +79,11 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsResponse.FromString,
                 _registered_method=True)
+        self.ListWriters = channel.unary_unary(
+                '/headrace.v1.Tracking/ListWriters',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.FromString,
+                _registered_method=True)
 
 
 class TrackingServicer(object):
@@ -147,6 +152,13 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWriters(self, request, context):
+        """Who wrote the points of a run: each journal with its labels, the most points first. Looks at all points.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackingServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -194,6 +206,11 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.ListRejects,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsResponse.SerializeToString,
+            ),
+            'ListWriters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWriters,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -439,6 +456,33 @@ class Tracking(object):
             '/headrace.v1.Tracking/ListRejects',
             headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWriters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/ListWriters',
+            headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.FromString,
             options,
             channel_credentials,
             insecure,

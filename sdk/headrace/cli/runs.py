@@ -28,6 +28,7 @@ def add_to(commands: Any) -> None:
         "show", help="show a run", description="Show a run: its metrics, params and tags."
     )
     show.add_argument("RUN", help=RUN_HELP)
+    show.add_argument("--writers", action="store_true", help="and who wrote its points: host, pid, rank")
     show.set_defaults(run=_show)
     for parser in (listing, show):
         output.add_source(parser)
@@ -92,11 +93,21 @@ def _show(options: argparse.Namespace) -> int:
     client = output.client(options)
     run_id = find_run_id(client, options.RUN)
     run, summaries = client.get_run(run_id), client.get_metric_summaries(run_id)
+    writers = client.list_writers(run_id) if options.writers else []
     if options.json:
         shown = {key: asdict(summary) for key, summary in summaries.items()}
-        output.print_json({**asdict(run), "summaries": shown})
+        more = {"writers": [asdict(writer) for writer in writers]} if options.writers else {}
+        output.print_json({**asdict(run), "summaries": shown, **more})
         return 0
     _print(run, summaries)
+    if writers:
+        print()
+        names = ("rank", "host", "pid", "user")
+        rows = [
+            (writer.writer_id, *(writer.labels.get(name, "") for name in names), str(writer.points))
+            for writer in writers
+        ]
+        output.table(("WRITER", "RANK", "HOST", "PID", "USER", "POINTS"), rows)
     return 0
 
 

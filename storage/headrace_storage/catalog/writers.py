@@ -1,7 +1,7 @@
 """Who may ship a writer, and from where on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -51,6 +51,12 @@ class Writers:
             rejects = await connection.fetch(_QUERIES["rejects_above"], writer_id, known_reject)
         epoch, committed, order_time = opened
         return OpenedWriter(epoch, committed, order_time, [reject_of(row) for row in rejects])
+
+    async def labels(self, writer_ids: Collection[UUID]) -> dict[UUID, dict[str, str]]:
+        """What the writers said of themselves when they were opened: host, pid, rank."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["labels"], list(writer_ids))
+        return {writer: json.loads(labels) for writer, labels in rows}
 
     async def prune(self) -> int:
         """Delete the rows of progress that are not a writer's newest, and say how many there were.

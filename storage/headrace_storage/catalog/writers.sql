@@ -4,6 +4,9 @@ SELECT new_epoch, committed, reached FROM open_writer($1, $2, $3, $4)
 -- name: last_open_number
 SELECT open_number FROM writers WHERE writer_id = $1
 
+-- name: labels
+SELECT writer_id, labels FROM writers WHERE writer_id = ANY($1)
+
 -- name: rejects_above
 SELECT writer_id, first, end_, code, message, run_id FROM rejects WHERE writer_id = $1 AND first > $2 ORDER BY first
 

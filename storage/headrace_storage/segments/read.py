@@ -4,6 +4,7 @@ A whole object is checked when this process first opens it; pages whenever they 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
 from headrace_storage.model import Rows, SegmentRef, Series
 from headrace_storage.objects import ObjectStore
+from headrace_storage.segments.authors import writers_in, writers_of
 from headrace_storage.segments.columns import concat, empty, select_series, series_codes
 from headrace_storage.segments.inline import decode_inline
 from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, TEXTS
@@ -46,6 +48,13 @@ class SegmentReader:
         """
         return await asyncio.to_thread(self._read_all, refs, run_id, key)
 
+    async def count_writers(self, refs: Sequence[SegmentRef], run_id: str) -> Counter[UUID]:
+        """How many points of a run each writer wrote. Raises as :meth:`read` does."""
+        counts: Counter[UUID] = Counter()
+        for ref in refs:
+            counts += await asyncio.to_thread(self._count, ref, run_id)
+        return counts
+
     async def summarise(self, refs: Sequence[SegmentRef]) -> SummaryColumns:
         """The summaries of all the segments' points. Raises as :meth:`read` does."""
         return await asyncio.to_thread(lambda: summarise(self._read_all(refs, "", "")))
@@ -54,14 +63,22 @@ class SegmentReader:
         return concat([rows for ref in refs if len(rows := self._read(ref, run_id, key))])
 
     def _read(self, ref: SegmentRef, run_id: str, key: str) -> Rows:
-        rows = _read_inline(ref) if ref.path is None else self._read_object(ref, ref.path, run_id, key)
+        if ref.path is None:
+            rows = _read_inline(ref)
+        else:
+            rows = self._open_object(ref, ref.path, lambda file: read_parquet(file, run_id, key))
         return select_series(rows, run_id, key) if key else rows
 
-    def _read_object(self, ref: SegmentRef, path: str, run_id: str, key: str) -> Rows:
+    def _count(self, ref: SegmentRef, run_id: str) -> Counter[UUID]:
+        if ref.path is None:
+            return writers_of(_read_inline(ref), run_id)
+        return self._open_object(ref, ref.path, lambda file: writers_in(file, run_id))
+
+    def _open_object(self, ref: SegmentRef, path: str, read: Callable[[Any], Result]) -> Result:
         try:
             with pa.OSFile(str(self._store.local_path(path))) as file:
                 self._check(ref, file)
-                return read_parquet(file, run_id, key)
+                return read(file)
         except FileNotFoundError as error:
             raise SegmentMissingError(path, ref.id) from error
         except (pa.ArrowException, OSError, ValueError) as error:
