@@ -101,6 +101,35 @@ def test_the_next_process_delivers_what_a_restarted_kernel_left(
     following.end_shipping()
 
 
+def test_more_journals_are_left_than_files_may_be_open(served: Any, daemon: Any, settings: Settings) -> None:
+    program = """
+import os
+from headrace.core import core_for
+for number in range(80):
+    pid = os.fork()
+    if pid == 0:
+        core = core_for()
+        core._ended = True  # nobody ships
+        for step in range(10):
+            core.run_log("0" * 32).log_metric(f"k{step}", number, step)
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+    subprocess.run([sys.executable, "-c", program], env=environment(served, settings), check=True)
+    sync = f"ulimit -n 128; exec {sys.executable} -m headrace sync {settings.journal_dir}"
+    done = subprocess.run(["/bin/bash", "-c", sync], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "delivered 800 operations from 80 journals" in done.stdout
+    assert [len(daemon.points(writer)) for writer in daemon.writers] == [10] * 80
+
+
+def environment(served: Any, settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "HEADRACE_TRACKING_URI": served.uri,
+        "HEADRACE_JOURNAL_DIR": str(settings.journal_dir),
+    }
+
+
 def left_behind(served: Any, settings: Settings, count: int, signal: str = "SIGKILL") -> list[Path]:
     """The journals of a process that was killed when ``count`` points were written and none delivered."""
     program = f"""
@@ -113,11 +142,7 @@ for step in range({count}):
     log.log_metric("x", 1.0, step)
 os.kill(os.getpid(), signal.{signal})
 """
-    variables = {
-        "HEADRACE_TRACKING_URI": served.uri,
-        "HEADRACE_JOURNAL_DIR": str(settings.journal_dir),
-    }
-    subprocess.run([sys.executable, "-c", program], env=os.environ | variables, check=False)
+    subprocess.run([sys.executable, "-c", program], env=environment(served, settings), check=False)
     return [path.parent for path in settings.journal_dir.glob(f"*/[0-9a-f]*/{layout.WRITER}")]
 
 

@@ -17,13 +17,14 @@ import uuid
 from pathlib import Path
 
 from headrace.journal.folder import try_lock
-from headrace.shipping.carrier import Carrier
+from headrace.shipping.carrier import Carrier, room_for
 from headrace.shipping.link import Link
 from headrace.shipping.shipper import Shipper
 
 logger = logging.getLogger("headrace")
 
 SCAN_SECONDS = 0.2
+FILES_AT_MOST = 1 << 16
 LOCK = "agent.lock"
 
 
@@ -63,12 +64,15 @@ async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     fleet = Fleet(keep)
-    carrier = Carrier(root, keep, fleet.shipper_for, living=True)
+    carrier = Carrier(root, keep, fleet.shipper_for, living=True, at_once=room_for(FILES_AT_MOST))
     idle = 0.0
     while not stop.is_set() and (exit_idle is None or idle < exit_idle):
-        carrier.scan()
-        for shipper in fleet.shippers:
-            shipper.tidy()
+        try:
+            carrier.scan()
+            for shipper in fleet.shippers:
+                shipper.tidy()
+        except OSError:
+            logger.exception("the folder of journals %s cannot be read", root)
         idle = 0.0 if any(shipper.lanes for shipper in fleet.shippers) else idle + SCAN_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SCAN_SECONDS)

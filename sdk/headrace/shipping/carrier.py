@@ -5,8 +5,10 @@ a whole folder.
 """
 
 import asyncio
+import errno
 import logging
-from collections.abc import Callable, Iterator
+import resource
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,12 @@ from headrace.journal.reader import JournalReader
 from headrace.shipping.shipper import Shipper
 
 logger = logging.getLogger("headrace")
+
+FILES = 4
+"""Files that shipping a journal holds open: control page, definitions, cells, lock."""
+
+CROWDED_SECONDS = 6.0
+"""How soon to look again when journals wait for others: those that are delivered are let go of by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,11 @@ class Standing:
         return self.tail - self.committed
 
 
+def _room() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 64 if soft == resource.RLIM_INFINITY else max(4, min(64, soft // (2 * FILES)))
+
+
 @dataclass(slots=True)
 class Carrier:
     """Looks for journals below ``root`` and hands each to the shipper of its tracking URI."""
@@ -50,32 +63,54 @@ class Carrier:
     """Whether to ship the journals of living processes too that want an agent to."""
     refill: bool = False
     """Whether to offer journals that were delivered once more: the catalog may have gone back in time."""
+    offered: set[Path] = field(default_factory=set)
+    """Journals that were taken on: to refill, each is once."""
+    at_once: int = field(default_factory=_room)
+    """How many journals of others to ship at a time: each takes :data:`FILES` open files."""
     unreadable: set[Path] = field(default_factory=set)
+    delivered: set[Path] = field(default_factory=set)
+    """Journals of dead writers that are delivered whole: there is nothing more to learn of them."""
+    crowded: bool = False
+    """Whether journals wait because :attr:`at_once` others are being shipped."""
 
     def scan(self) -> None:
         """Takes on what is there to ship, and deletes what is delivered and old enough."""
-        for standing in self.standings():
+        shippers: set[Shipper] = set()
+        self.crowded = False
+        for standing in self.standings(self.delivered):
             if standing.living and not (self.living and standing.shipper == "agent"):
                 continue  # its own process ships it
             shipper = self.shipper_for(standing.uri)
             if shipper is None:
                 continue
+            shippers.add(shipper)
             lane = shipper.lane(standing.folder.name)
             if lane is not None:
                 lane.living = standing.living and lane.writer is None
-            elif standing.pending or standing.living or self.refill:
+            elif not (standing.pending or standing.living or self._to_offer(standing.folder)):
+                self.delivered.add(standing.folder)
+            elif sum(shipper.others for shipper in shippers) < self.at_once:
+                self.offered.add(standing.folder)
                 shipper.take_on(standing.folder, living=standing.living, refill=self.refill)
-            elif folders.expired(standing.folder / "control", self.keep):
-                folders.remove(standing.folder)
+            else:
+                self.crowded = True
+        for path in [path for path in self.delivered if _expired(path, self.keep)]:
+            folders.remove(path)
+            self.delivered.discard(path)
 
-    def standings(self) -> Iterator[Standing]:
+    def _to_offer(self, journal: Path) -> bool:
+        return self.refill and journal not in self.offered
+
+    def standings(self, without: Collection[Path] = ()) -> Iterator[Standing]:
         """Every journal below the folder that can be read."""
         for path in folders.journals(self.root):
-            if path in self.unreadable:
+            if path in self.unreadable or path in without:
                 continue
             try:
                 yield standing_of(path)
             except (JournalError, OSError, ValueError, KeyError) as error:
+                if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
                 if path.exists():
                     self.unreadable.add(path)
                     logger.warning("journal %s cannot be read: %s", path, error)
@@ -87,7 +122,24 @@ class Carrier:
                 self.scan()
             except OSError:
                 logger.exception("the folder of journals %s cannot be read", self.root)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(min(interval, CROWDED_SECONDS) if self.crowded else interval)
+
+
+def _expired(path: Path, keep: float) -> bool:
+    try:
+        return folders.expired(path / "control", keep)
+    except OSError:
+        return True
+
+
+def room_for(files: int) -> int:
+    """How many journals a process of its own can ship at once; raises its soft limit of open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return max(_room(), (files if soft == resource.RLIM_INFINITY else min(soft, files)) // FILES - 64)
 
 
 def standing_of(path: Path) -> Standing:

@@ -67,6 +67,11 @@ class Shipper:
         """The journals that are being shipped."""
         return list(self._lanes.values())
 
+    @property
+    def others(self) -> int:
+        """How many of them this process does not write."""
+        return sum(lane.writer is None for lane in self._lanes.values())
+
     def lane(self, name: str) -> Lane | None:
         """The lane of a writer, if it is being shipped."""
         return self._lanes.get(name)

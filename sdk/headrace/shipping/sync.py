@@ -82,6 +82,10 @@ async def _sync(
         carrier.scan()
         while True:
             left = _left(carrier, goal)
+            for shipper in fleet.shippers:
+                shipper.tidy()
+            if carrier.crowded:
+                carrier.scan()
             progress(SyncProgress(total, total - sum(left.values())))
             if not left:
                 break
@@ -107,13 +111,16 @@ async def _sync(
 def _left(carrier: Carrier, goal: dict[Path, Standing]) -> dict[Path, int]:
     """Of the cells that were written when the command began: how many are not durable, by journal."""
     left = {}
-    for standing in carrier.standings():
+    for standing in carrier.standings(carrier.delivered):
         if standing.folder not in goal:
             continue
         committed = standing.committed
         if carrier.refill and (shipper := carrier.shipper_for(standing.uri)):
             lane = shipper.lane(standing.folder.name)
-            committed = lane.reader.tail - lane.lacking() if lane else committed
+            if lane:
+                committed = lane.reader.tail - lane.lacking()
+            elif standing.folder not in carrier.offered:
+                committed = 0
         if goal[standing.folder].tail > committed:
             left[standing.folder] = goal[standing.folder].tail - committed
     return left
