@@ -14,7 +14,7 @@ import pytest
 from headrace.config import Settings
 from headrace.journal.folder import try_lock
 from headrace.shipping import agent
-from running import eventually
+from running import agents, eventually
 
 RUN = "0123456789abcdef" * 2
 PRELUDE = f"""
@@ -77,19 +77,6 @@ def by_hand(processes: list["subprocess.Popen[str]"], settings: Settings) -> Sta
 
 def steps(daemon: Any, key: str) -> list[int]:
     return sorted(step for writer in list(daemon.writers) for k, step, _ in daemon.points(writer) if k == key)
-
-
-def agents(folder: Path) -> list[int]:
-    """The process ids of the agents that ship a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"agent" in words and str(folder).encode() in words:
-            found.append(int(entry.name))
-    return found
 
 
 def held(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from headrace.config import Settings
 from headrace.shipping.carrier import Carrier
-from running import eventually
+from running import agents, eventually
 
 RUN = "0123456789abcdef" * 2
 
@@ -103,6 +104,14 @@ late.me = late
         first='import atexit; atexit.register(lambda: headrace.log_metric("x", 1.0, 100))',
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_agent_stays(settings: Settings) -> Iterator[None]:
+    """Ends agents that would wait for an absent daemon for ever."""
+    yield
+    for agent in agents(settings.journal_dir):
+        os.kill(agent, signal.SIGTERM)
 
 
 @pytest.fixture

@@ -29,6 +29,19 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def agents(folder: Path) -> list[int]:
+    """The process ids of the agents that ship a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"agent" in words and str(folder).encode() in words:
+            found.append(int(entry.name))
+    return found
+
+
 class Daemon:
     """``python -m headrace_ingest`` on a folder; after a kill it comes back on the same port."""
 
