@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,3 +218,12 @@ print(json.dumps(said))
     out, err = rank(program).communicate(timeout=90)
     assert err == ""
     assert json.loads(out) == [[0, "NO"], [2, "NO"]]
+
+
+def test_it_ends_when_its_folder_is_deleted(rank: Start, by_hand: Start, settings: Settings) -> None:
+    serving = by_hand()
+    eventually(lambda: settings.journal_dir.exists() and held(settings.journal_dir), "it has the folder")
+    process = rank("log.log_metric('x', 1.0)", HEADRACE_TRACKING_URI="headrace://127.0.0.1:1")
+    process.communicate(timeout=60)
+    shutil.rmtree(settings.journal_dir)
+    assert serving.wait(60) == 0

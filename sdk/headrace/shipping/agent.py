@@ -66,7 +66,7 @@ async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
     fleet = Fleet(keep)
     carrier = Carrier(root, keep, fleet.shipper_for, living=True, at_once=room_for(FILES_AT_MOST))
     idle = 0.0
-    while not stop.is_set() and (exit_idle is None or idle < exit_idle):
+    while root.is_dir() and not stop.is_set() and (exit_idle is None or idle < exit_idle):
         try:
             carrier.scan()
             for shipper in fleet.shippers:
