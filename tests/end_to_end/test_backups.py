@@ -78,14 +78,26 @@ def catalog(served: Daemon, postgres_url: str, database_url: str) -> Catalog:
     return Catalog(served, postgres_url, database_url)
 
 
-async def test_kept_journals_refill_an_older_catalog(training: Training, catalog: Catalog) -> None:
+async def test_kept_journals_refill_an_older_catalog(
+    training: Training, catalog: Catalog, private_journals: Path
+) -> None:
+    ended = Training()
+    ended.log(1000)
     training.log(1000)
     await catalog.back_up()
     training.log(2000)
+    ended.log(2000)
+    ended.end()
     await catalog.restore()
+
     training.log(10)
-    assert steps_of(training.run_id) == list(range(3010))
+    assert steps_of(training.run_id) == list(range(3010)), "its process sees what is missing, and refills it"
     assert "headrace.lost" not in tags_of(training.run_id)
+
+    assert steps_of(ended.run_id) == list(range(1000))
+    done = headrace("sync", private_journals, "--refill")
+    assert done.returncode == 0, done.stderr
+    assert steps_of(ended.run_id) == list(range(3000))
     training.end()
 
 
@@ -107,20 +119,6 @@ async def test_what_cannot_be_refilled_is_a_counted_gap(
     assert in_first_file - 1020 < lost < in_first_file - 1000
     shown = headrace("runs", "show", training.run_id)
     assert "headrace.lost" in shown.stdout
-
-
-async def test_dead_journals_refill_an_older_catalog_when_they_are_delivered_again(
-    training: Training, catalog: Catalog, private_journals: Path
-) -> None:
-    training.log(1000)
-    await catalog.back_up()
-    training.log(2000)
-    training.end()
-    await catalog.restore()
-    assert steps_of(training.run_id) == list(range(1000))
-    done = headrace("sync", private_journals, "--refill")
-    assert done.returncode == 0, done.stderr
-    assert steps_of(training.run_id) == list(range(3000))
 
 
 def test_an_older_data_folder_names_what_is_missing(

@@ -27,7 +27,8 @@ SELECT run_id FROM segment_runs WHERE segment_id = $1 ORDER BY run_id
 INSERT INTO tags (run_id, key, value)
 SELECT run_id, $2, $3::bigint::text FROM unnest($1::uuid[]) AS run_id ORDER BY run_id
 ON CONFLICT (run_id, key) DO UPDATE
-SET value = (CASE WHEN tags.value ~ '^[0-9]{1,15}$' THEN tags.value::bigint ELSE 0 END + $3::bigint)::text
+SET value = ($3::bigint + CASE WHEN tags.value ~ '^[0-9]+$' AND length(tags.value) < 16
+                          THEN tags.value::bigint ELSE 0 END)::text
 
 -- name: remove_unfolded
 DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])
