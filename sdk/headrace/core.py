@@ -13,8 +13,6 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from headrace import surroundings
@@ -26,6 +24,7 @@ from headrace.journal.room import Dropped
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.operation import RunOperation
+from headrace.pending import Pending
 from headrace.shipping import agent
 from headrace.shipping.address import normalize
 from headrace.shipping.carrier import Carrier
@@ -44,26 +43,6 @@ END_SECONDS = 5.0
 
 ABSENT_PATIENCE = 2.0
 """Seconds for which a flush hopes for a daemon that does not answer: an absent one is no reason to hang."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What is not durable yet; false when that is nothing."""
-
-    operations: int
-    """Points and changes."""
-    journals: tuple[Path, ...]
-    uri: str
-
-    def __bool__(self) -> bool:
-        return self.operations > 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.operations} operations are not delivered to {self.uri} yet; they are safe in "
-            f"{', '.join(map(str, self.journals))} and go out as soon as it answers, from this process or "
-            f"the next one here that logs to it, or with: headrace sync {self.journals[0].parent.parent}"
-        )
 
 
 class Core:

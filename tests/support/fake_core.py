@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headrace.config import Settings
-from headrace.core import Pending
 from headrace.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from headrace.journal.reader import JournalReader
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.operation import RunOperation
+from headrace.pending import Pending
 from headrace_proto import wire
 from headrace_proto.v1 import tracking_pb2 as pb
 
