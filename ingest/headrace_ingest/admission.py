@@ -1,4 +1,4 @@
-"""What the daemon admits: every bound on a stream, and the refusals that name them. No I/O."""
+"""What the daemon admits: the refusals, and what an Open may say. No I/O."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,29 +8,10 @@ from headrace_proto import wire
 from headrace_proto.limits import text_problem
 from headrace_proto.v1.ingest_pb2 import Open, Refused
 
-MAX_MESSAGE: Final = 8 << 20
-"""Bytes of one message. gRPC ends a stream that exceeds it, with RESOURCE_EXHAUSTED."""
-
-WRITER_CREDIT: Final = 32 << 20
-"""Bytes of cells of one writer that are received and not yet committed."""
-
-MAX_HELD: Final = 96 << 20
-"""Bytes of cells of all writers that wait for their commit; past it, streams are not read. A stream that was
-read at that moment adds one message."""
-
-MAX_CUT: Final = 8 << 20
-"""Bytes of records on one stream whose rest has not arrived yet."""
-
-MAX_WRITERS: Final = 10_000
-"""Writers that are open on one stream."""
-
-MAX_STREAMS: Final = 1_000
-"""Ingest streams that are open at a daemon process."""
-
-MAX_DEFINITIONS: Final = 256 << 20
-"""Bytes of the definitions of one writer."""
-
 MAX_SEQUENCE: Final = 2**63 - 1
+MAX_DEFINITION_BYTES: Final = 2 << 20
+"""Definitions in one message: nothing else happens while they are read."""
+
 MAX_LABELS: Final = 32
 MAX_LABEL: Final = 256
 

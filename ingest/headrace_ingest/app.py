@@ -79,14 +79,17 @@ async def serve(
         await incarnation.register()
 
         activity, attendance = Activity(), Attendance()
-        committer = Committer(Commits(for_commits), incarnation)
+        committer = Committer(Commits(for_commits), incarnation, config.bounds)
         writers = Writers(for_calls)
-        ingest = IngestService(writers, committer, activity, attendance)
+        ingest = IngestService(writers, committer, activity, attendance, config.bounds)
         history = History(Segments(for_calls), store)
         summaries = Summaries(for_calls, store)
         tracking = TrackingService(Runs(for_calls), writers, summaries, history, activity)
         server = Server(
-            target, [ingest.handler(), tracking.handler()], [IngestService.NAME, TrackingService.NAME]
+            target,
+            [ingest.handler(), tracking.handler()],
+            [IngestService.NAME, TrackingService.NAME],
+            config.bounds,
         )
 
         async with asyncio.TaskGroup() as tasks:

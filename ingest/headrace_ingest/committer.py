@@ -8,7 +8,7 @@ ahead elsewhere) is dropped, and the rest of its group commits.
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from headrace_ingest.admission import MAX_HELD
+from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.decode import Part, decode
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.lane import Lane
@@ -36,6 +36,9 @@ instead, so that more comes together."""
 
 INLINE_CELLS: Final = 1 << 12
 """Cells up to which decoding is quicker than handing it to a thread."""
+
+BATCH_BYTES: Final = 500
+"""What a batch takes in memory beside its cells: many small messages are as heavy as a few large ones."""
 
 MAX_KNOWN_RUNS: Final = 1_000_000
 
@@ -68,10 +71,11 @@ class Prepared(NamedTuple):
 class Committer:
     """Makes what lanes submit durable and visible, and tells them."""
 
-    def __init__(self, commits: Commits, incarnation: Incarnation) -> None:
+    def __init__(self, commits: Commits, incarnation: Incarnation, bounds: Bounds = DEFAULTS) -> None:
         self._commits = commits
         self._incarnation = incarnation
-        self._waiting: deque[tuple[Lane, Batch]] = deque()
+        self._bounds = bounds
+        self._waiting: OrderedDict[Lane, deque[Batch]] = OrderedDict()
         self._waiting_cells = 0
         self._held_bytes = 0
         self._known_runs: set[str] = set()
@@ -82,9 +86,9 @@ class Committer:
 
     def submit(self, lane: Lane, batch: Batch) -> None:
         """Queues whole records; ``lane`` hears of them when they are committed, or when it is refused."""
-        self._waiting.append((lane, batch))
+        self._waiting.setdefault(lane, deque()).append(batch)
         self._waiting_cells += batch.count
-        self._hold(len(batch.cells))
+        self._hold(_weight(batch))
         self._wake.set()
 
     async def room(self) -> None:
@@ -123,13 +127,17 @@ class Committer:
             await self._wake.wait()
 
     def _take(self) -> Sequence[Share]:
+        """A batch of each lane in turn, so that nobody waits for all that another sent."""
         batches: dict[Lane, list[Batch]] = {}
         cells = 0
         while self._waiting and cells < MAX_CELLS:
-            lane, batch = self._waiting.popleft()
+            lane, its_batches = self._waiting.popitem(last=False)
+            batch = its_batches.popleft()
+            if its_batches:
+                self._waiting[lane] = its_batches
             self._waiting_cells -= batch.count
             if lane.refused:
-                self._hold(-len(batch.cells))
+                self._hold(-_weight(batch))
             else:
                 batches.setdefault(lane, []).append(batch)
                 cells += batch.count
@@ -231,11 +239,15 @@ class Committer:
             self._release(share)
 
     def _release(self, share: Share) -> None:
-        self._hold(-sum(len(batch.cells) for batch in share.part.batches))
+        self._hold(-sum(map(_weight, share.part.batches)))
 
     def _hold(self, size: int) -> None:
         self._held_bytes += size
-        if self._held_bytes >= MAX_HELD:
+        if self._held_bytes >= self._bounds.held:
             self._room.clear()
         else:
             self._room.set()
+
+
+def _weight(batch: Batch) -> int:
+    return len(batch.cells) + BATCH_BYTES

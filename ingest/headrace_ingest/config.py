@@ -3,10 +3,13 @@
 import argparse
 import ipaddress
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
+
+from headrace_ingest.bounds import DEFAULTS, Bounds
 
 DEFAULT_PORT: Final = 7070
 MAX_WORKERS: Final = 64
@@ -36,6 +39,7 @@ class Config:
     exit_idle: float | None = None
     run_lease: float | None = DEFAULT_RUN_LEASE
     insecure: bool = False
+    bounds: Bounds = DEFAULTS
 
     def __post_init__(self) -> None:
         """:class:`StartError` when the values do not fit together."""
@@ -71,7 +75,7 @@ class Config:
     def from_json(cls, text: str) -> Self:
         """The inverse of :meth:`to_json`."""
         values = json.loads(text)
-        return cls(**values | {"data": Path(values["data"])})
+        return cls(**values | {"data": Path(values["data"]), "bounds": Bounds(**values["bounds"])})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +118,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(arguments: argparse.Namespace) -> Config:
-    """The configuration that the options of :func:`add_arguments` say."""
+    """The configuration that the options of :func:`add_arguments` and the environment say."""
+    try:
+        bounds = Bounds.from_environment(os.environ)
+    except ValueError as error:
+        raise StartError(str(error)) from error
     return Config(
         data=arguments.data.expanduser().resolve(),
         host=arguments.host,
@@ -124,6 +132,7 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
         exit_idle=arguments.exit_idle,
         run_lease=arguments.run_lease,
         insecure=arguments.insecure,
+        bounds=bounds,
     )
 
 

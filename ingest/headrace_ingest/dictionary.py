@@ -1,16 +1,21 @@
 """What the numbers in a writer's cells mean: the definitions that its stream sent. No I/O."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace_ingest.admission import MAX_DEFINITIONS, malformed
+from headrace_ingest.admission import MAX_DEFINITION_BYTES, malformed
+from headrace_ingest.bounds import DEFAULTS, Bounds
+from headrace_ingest.kept import Kept, Share, unbounded
 from headrace_proto.limits import MAX_TOKEN_LENGTH, key_problem, text_problem
 from headrace_proto.wire import MalformedError, RunDefinition, SeriesDefinition, parse_definitions
 from headrace_storage.model import Series
 
 Definition = TypeVar("Definition")
+
+_OBJECTS: Final = 230
+"""Bytes that the objects of a definition take, beside the text."""
 
 
 class Dictionary:
@@ -19,26 +24,37 @@ class Dictionary:
     A name that cannot be stored is kept with its problem: the cells that use it are refused, one by one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = DEFAULTS, share: Share | None = None) -> None:
+        """``share``: the stream's, which the definitions count for."""
         self.runs: list[RunDefinition] = []
         self.series: list[Series] = []
         self.problems: dict[int, str] = {}
         """By series: why its points are refused."""
-        self._bytes = 0
+        self._bounds = bounds
+        self._kept = Kept(share or unbounded())
 
     def add(self, frames: bytes) -> None:
         """Takes whole definition frames. :class:`RefusedError` when they break the format or a bound."""
-        self._bytes += len(frames)
-        if self._bytes > MAX_DEFINITIONS:
-            raise malformed(f"more than {MAX_DEFINITIONS} bytes of definitions")
+        if len(frames) > MAX_DEFINITION_BYTES:
+            raise malformed(
+                f"{len(frames)} bytes of definitions in a message, the bound is {MAX_DEFINITION_BYTES}"
+            )
+        size, bound = self._kept.size + len(frames), self._bounds.definitions
         try:
             for definition in parse_definitions(frames):
+                size += _OBJECTS
+                if size > bound:
+                    raise malformed(
+                        f"{len(self.runs)} runs and {len(self.series)} series are defined, and with the next "
+                        f"take more than the bound of {self._bounds.named('definitions')} bytes"
+                    )
                 if isinstance(definition, RunDefinition):
                     _put(self.runs, definition.run, definition)
                 else:
                     self._add_series(definition)
         except MalformedError as error:
             raise malformed(str(error)) from error
+        self._kept.resize(size)
 
     def _add_series(self, definition: SeriesDefinition) -> None:
         number, run, key = definition

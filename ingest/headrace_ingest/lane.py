@@ -5,6 +5,8 @@ from uuid import UUID
 
 from headrace_ingest.admission import Claim, RefusedError
 from headrace_ingest.attendance import Attendance
+from headrace_ingest.bounds import DEFAULTS, Bounds
+from headrace_ingest.kept import Share
 from headrace_ingest.outbox import Outbox
 from headrace_ingest.session import Session
 from headrace_proto.v1.ingest_pb2 import Refused
@@ -24,12 +26,15 @@ class Lane:
         opened: OpenedWriter,
         outbox: Outbox,
         attendance: Attendance | None = None,
+        *,
+        bounds: Bounds = DEFAULTS,
+        share: Share | None = None,
     ) -> None:
         """``attendance``: where the runs are counted whose writer this is, if its process lives."""
         self.handle = handle
         self.writer = claim.writer
         self.shipper = claim.shipper
-        self.session = Session(claim.writer, opened)
+        self.session = Session(claim.writer, opened, bounds, share)
         self.order_time = opened.order_time
         self.refused = False
         self._outbox: Outbox | None = outbox

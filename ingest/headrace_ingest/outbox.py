@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from headrace_ingest.admission import WRITER_CREDIT, RefusedError
+from headrace_ingest.admission import RefusedError
+from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_proto.v1.ingest_pb2 import Ack, Opened, Refused, Reject, ServerMessage
 from headrace_storage import model
 
 MAX_REJECTS: Final = 1000
 """Rejects in one message."""
-
-MAX_WAITING: Final = 20_000
-"""Rejects that wait on one stream; past it the stream is not read."""
 
 
 @dataclass(slots=True)
@@ -27,10 +25,11 @@ class _Acknowledgement:
 class Outbox:
     """Messages in the order in which they are to be sent; put and taken in one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = DEFAULTS) -> None:
+        self._bounds = bounds
         self._messages: deque[ServerMessage | _Acknowledgement] = deque()
         self._acknowledgements: dict[int, _Acknowledgement] = {}
-        self._waiting_rejects = 0
+        self._unread = 0
         self._filled = asyncio.Event()
         self._writing = False
         self._progress = asyncio.Event()
@@ -46,7 +45,7 @@ class Outbox:
             epoch=opened.epoch,
             committed=committed,
             rejects=map(_reject, fits),
-            credit=WRITER_CREDIT,
+            credit=self._bounds.credit,
         )
         self._put(ServerMessage(opened=body))
         if rest:
@@ -105,25 +104,31 @@ class Outbox:
             del self._acknowledgements[whole.handle]
             self._drop_first()
         body = Ack(
-            handle=whole.handle, committed=committed, rejects=map(_reject, taken), credit=WRITER_CREDIT
+            handle=whole.handle, committed=committed, rejects=map(_reject, taken), credit=self._bounds.credit
         )
         return ServerMessage(ack=body)
 
     def _put(self, message: ServerMessage | _Acknowledgement) -> None:
         self._messages.append(message)
+        self._count(_weight(message))
         self._filled.set()
 
     def _drop_first(self) -> None:
-        self._messages.popleft()
+        self._count(-_weight(self._messages.popleft()))
         if not self._messages:
             self._filled.clear()
 
-    def _count(self, rejects: int) -> None:
-        self._waiting_rejects += rejects
-        if self._waiting_rejects > MAX_WAITING:
+    def _count(self, answers: int) -> None:
+        self._unread += answers
+        if self._unread > self._bounds.unread:
             self._room.clear()
         else:
             self._room.set()
+
+
+def _weight(message: ServerMessage | _Acknowledgement) -> int:
+    """What a message counts. An acknowledgement's rejects are counted as they come and go."""
+    return 1 if isinstance(message, _Acknowledgement) else 1 + len(message.opened.rejects)
 
 
 def _reject(reject: model.Reject) -> Reject:

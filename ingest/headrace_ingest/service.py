@@ -9,9 +9,11 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from headrace_ingest.activity import Activity
-from headrace_ingest.admission import MAX_STREAMS, Claim, RefusedError
+from headrace_ingest.admission import Claim, RefusedError
 from headrace_ingest.attendance import Attendance
+from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.committer import Committer
+from headrace_ingest.kept import Budget, Share
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
 from headrace_ingest.retry import persistently
@@ -28,12 +30,19 @@ class IngestService:
     NAME = "headrace.v1.Ingest"
 
     def __init__(
-        self, writers: Writers, committer: Committer, activity: Activity, attendance: Attendance
+        self,
+        writers: Writers,
+        committer: Committer,
+        activity: Activity,
+        attendance: Attendance,
+        bounds: Bounds = DEFAULTS,
     ) -> None:
         self._writers = writers
         self._attendance = attendance
         self._committer = committer
         self._activity = activity
+        self._bounds = bounds
+        self._budget = Budget(bounds.kept)
         self._streams: set[Stream] = set()
         self._lanes = WeakValueDictionary[UUID, Lane]()
         # One at a time, so that many at once cannot take all connections to the database, and so that the
@@ -53,11 +62,10 @@ class IngestService:
             stream.drain()
 
     async def _stream(self, _: Any, context: Any) -> None:
-        if len(self._streams) >= MAX_STREAMS:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_STREAMS} streams are open, the bound of a daemon"
-            )
-        stream = Stream(context, self._committer, self._open)
+        if len(self._streams) >= self._bounds.streams:
+            message = f"all streams are open, the bound is {self._bounds.named('streams')}"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+        stream = Stream(context, self._committer, self._open, self._bounds, self._budget)
         self._streams.add(stream)
         try:
             with self._activity.busy():
@@ -66,7 +74,7 @@ class IngestService:
         finally:
             self._streams.remove(stream)
 
-    async def _open(self, handle: int, claim: Claim, outbox: Outbox) -> Lane:
+    async def _open(self, handle: int, claim: Claim, outbox: Outbox, share: Share) -> Lane:
         """Claims the writer; whoever had it in this process hears of it at once."""
         async with self._opening:
             try:
@@ -80,7 +88,9 @@ class IngestService:
                 raise RefusedError(Refused.STALE, str(error)) from error
             if before := self._lanes.get(claim.writer):
                 before.fence(claim.shipper)
-            lane = self._lanes[claim.writer] = Lane(handle, claim, opened, outbox, self._attendance)
+            lane = self._lanes[claim.writer] = Lane(
+                handle, claim, opened, outbox, self._attendance, bounds=self._bounds, share=share
+            )
         outbox.opened(handle, opened)
         return lane
 

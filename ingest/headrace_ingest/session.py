@@ -6,17 +6,16 @@ end of a record. Between ``taken`` and ``received`` lies at most one record, who
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 import numpy as np
 
-from headrace_ingest.admission import MAX_SEQUENCE, WRITER_CREDIT, malformed
+from headrace_ingest.admission import MAX_SEQUENCE, malformed
+from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.dictionary import Dictionary
+from headrace_ingest.kept import Kept, Share, unbounded
 from headrace_proto.wire import BLOB, BLOB_HEAD, CELL_SIZE, blob_cells
 from headrace_storage.model import OpenedWriter
-
-CREDIT_CELLS: Final = WRITER_CREDIT // CELL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,25 @@ class GapBatch(Batch):
 class Session:
     """Where a writer stands. All positions are sequences."""
 
-    def __init__(self, writer: UUID, opened: OpenedWriter, credit_cells: int = CREDIT_CELLS) -> None:
+    def __init__(
+        self,
+        writer: UUID,
+        opened: OpenedWriter,
+        bounds: Bounds = DEFAULTS,
+        share: Share | None = None,
+    ) -> None:
+        """``share``: the stream's, which counts what is kept."""
         self.writer = writer
         self.epoch = opened.epoch
-        self.dictionary = Dictionary()
+        share = share or unbounded()
+        self.dictionary = Dictionary(bounds, share)
         self.committed = opened.committed
         self.received = opened.committed
         self.taken = opened.committed
-        self._credit_cells = credit_cells
-        self._cut: list[memoryview] = []
+        self._bounds = bounds
+        self._cut = bytearray()
         self._cut_needs = 0
+        self._cut_kept = Kept(share)
 
     @property
     def cut_bytes(self) -> int:
@@ -80,16 +88,21 @@ class Session:
             self.dictionary.add(definitions)
         fresh = self._fresh(first, memoryview(cells))
         self.received += len(fresh) // CELL_SIZE
+        batch = self._whole(fresh)
+        self._cut_kept.resize(self.cut_bytes)
+        return batch
+
+    def _whole(self, fresh: memoryview) -> Batch | None:
+        """The whole records that ``fresh`` completes, if any; the rest is kept."""
         if self._cut:
-            self._cut.append(fresh)
+            self._cut += fresh
             if self.received - self.taken < self._cut_needs:
                 return None
-            fresh = memoryview(b"".join(self._cut))
-            self._cut = []
+            fresh, self._cut = memoryview(self._cut), bytearray()
         blobs, whole = self._records(fresh)
         if rest := fresh[whole * CELL_SIZE :]:
             # A copy, so that the rest does not keep the whole message in memory.
-            self._cut = [memoryview(bytes(rest))]
+            self._cut = bytearray(rest)
         if whole == 0:
             return None
         batch = Batch(self.taken, fresh[: whole * CELL_SIZE], blobs)
@@ -109,7 +122,8 @@ class Session:
         if gap_to <= self.received:
             return None
         gap = GapBatch(self.taken, memoryview(b""), (), gap_to, reason)
-        self._cut = []
+        self._cut = bytearray()
+        self._cut_kept.resize(0)
         self.taken = self.received = gap_to
         return gap
 
@@ -122,7 +136,8 @@ class Session:
     def forget(self) -> None:
         """Frees what later cells would need; none are received any more."""
         self.dictionary = Dictionary()
-        self._cut = []
+        self._cut = bytearray()
+        self._cut_kept.resize(0)
 
     def _fresh(self, first: int, cells: memoryview) -> memoryview:
         """What of ``cells`` was not received before."""
@@ -132,12 +147,16 @@ class Session:
         if end > MAX_SEQUENCE:
             raise malformed(f"sequence {end} is above {MAX_SEQUENCE}")
         self._check_follows(first)
-        if end - self.committed > self._credit_cells:
+        unacknowledged = (end - self.committed) * CELL_SIZE
+        if unacknowledged > self._bounds.credit:
             raise malformed(
-                f"{(end - self.committed) * CELL_SIZE} bytes are not yet acknowledged, "
-                f"the credit is {self._credit_cells * CELL_SIZE}"
+                f"{unacknowledged} bytes are not yet acknowledged, "
+                f"the credit is {self._bounds.named('credit')}"
             )
-        return cells[min(self.received - first, end - first) * CELL_SIZE :]
+        if first == self.received:
+            return cells
+        # A copy, so that a few new cells do not keep a whole message of old ones in memory.
+        return memoryview(bytes(cells[min(self.received - first, end - first) * CELL_SIZE :]))
 
     def _check_follows(self, first: int) -> None:
         if first > self.received:

@@ -7,8 +7,10 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from headrace_ingest.admission import MAX_CUT, MAX_WRITERS, Claim, RefusedError, check_open, malformed
+from headrace_ingest.admission import Claim, RefusedError, check_open, malformed
+from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.committer import Committer
+from headrace_ingest.kept import Budget, Share
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
 from headrace_ingest.session import Batch
@@ -16,28 +18,49 @@ from headrace_proto.v1.ingest_pb2 import Append, ClientMessage, GapReason, Open,
 
 log = structlog.get_logger("headrace")
 
-OpenLane = Callable[[int, Claim, Outbox], Awaitable[Lane]]
+OpenLane = Callable[[int, Claim, Outbox, Share], Awaitable[Lane]]
 """Claims a writer under a handle and puts Opened into the outbox; :class:`RefusedError` when it may not."""
 
-_MAX_DEAD: Final = 4 * MAX_WRITERS
+_DEAD_PER_WRITER: Final = 4
+"""Refused handles that are remembered, for each writer that may be open."""
 
 
-class ProtocolError(Exception):
-    """A message that is of no writer, or one too many: it ends the stream."""
+class EndedError(Exception):
+    """The stream ends now, with this status."""
+
+    def __init__(self, status: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def _protocol_error(message: str) -> EndedError:
+    """The end of a stream whose peer breaks the protocol: a message of no writer, or one too many."""
+    return EndedError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 class Stream:
     """An open ingest stream. One handle is one writer."""
 
-    def __init__(self, context: Any, committer: Committer, open_lane: OpenLane) -> None:
+    def __init__(
+        self,
+        context: Any,
+        committer: Committer,
+        open_lane: OpenLane,
+        bounds: Bounds = DEFAULTS,
+        budget: Budget | None = None,
+    ) -> None:
         self._context = context
         self._committer = committer
         self._open_lane = open_lane
-        self._outbox = Outbox()
+        self._bounds = bounds
+        self._outbox = Outbox(bounds)
         self._lanes: dict[int, Lane] = {}
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._dead: set[int] = set()
         self._draining = asyncio.Event()
+        self._evicted = asyncio.Event()
+        self._share = (budget or Budget(bounds.kept)).share(self._evicted.set)
 
     def drain(self) -> None:
         """Reads no more, acknowledges what was read, and ends with UNAVAILABLE."""
@@ -45,8 +68,15 @@ class Stream:
 
     async def run(self) -> None:
         """Serves until the shipper ends the stream or breaks the protocol, or the daemon drains."""
-        reading, sending, _ = tasks = [
-            asyncio.create_task(work) for work in (self._read(), self._send(), self._draining.wait())
+        end = await self._serve()
+        # Only now, when nothing is kept for it any more: a peer that does not read delays this for ever.
+        if end:
+            await self._context.abort(end.status, end.message)
+
+    async def _serve(self) -> EndedError | None:
+        reading, sending, _, evicted = tasks = [
+            asyncio.create_task(work)
+            for work in (self._read(), self._send(), self._draining.wait(), self._evicted.wait())
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -54,18 +84,24 @@ class Stream:
                 reading.result()
             settling = asyncio.create_task(self._settle())
             tasks.append(settling)
-            await asyncio.wait({settling, sending}, return_when=asyncio.FIRST_COMPLETED)
-        except ProtocolError as error:
-            await self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await asyncio.wait({settling, sending, evicted}, return_when=asyncio.FIRST_COMPLETED)
+        except EndedError as error:
+            return error
         finally:
+            self._share.over = True
             tasks += self._opening.values()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for lane in self._lanes.values():
                 lane.let_go()
+            self._lanes.clear()
+        if self._evicted.is_set():
+            message = f"streams keep more than {self._bounds.named('kept')} bytes, and this one keeps most"
+            return EndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
         if self._draining.is_set():
-            await self._context.abort(grpc.StatusCode.UNAVAILABLE, "the daemon is shutting down")
+            return EndedError(grpc.StatusCode.UNAVAILABLE, "the daemon is shutting down")
+        return None
 
     async def _read(self) -> None:
         while True:
@@ -88,8 +124,9 @@ class Stream:
             await self._outbox.progress()
 
     def _take(self, message: ClientMessage) -> None:
-        if len(self._dead) > _MAX_DEAD:
-            raise ProtocolError(f"more than {_MAX_DEAD} writers were refused on this stream")
+        most = _DEAD_PER_WRITER * self._bounds.writers
+        if len(self._dead) > most:
+            raise _protocol_error(f"more than {most} writers were refused on this stream")
         kind = message.WhichOneof("body")
         if kind == "append":
             self._append(message.append)
@@ -99,7 +136,7 @@ class Stream:
             if lane := self._lanes.pop(message.close.handle, None):
                 lane.let_go()
         else:
-            raise ProtocolError("a message without a body, or one that cannot be parsed")
+            raise _protocol_error("a message without a body, or one that cannot be parsed")
 
     def _append(self, append: Append) -> None:
         lane = self._lanes.get(append.handle)
@@ -119,16 +156,18 @@ class Stream:
 
     def _check_cut(self) -> None:
         cut = sum(lane.session.cut_bytes for lane in self._lanes.values() if not lane.refused)
-        if cut > MAX_CUT:
-            raise malformed(f"{cut} bytes of records that are cut, the bound of a stream is {MAX_CUT}")
+        if cut > self._bounds.cut:
+            raise malformed(
+                f"{cut} bytes of records that are cut, the bound of a stream is {self._bounds.named('cut')}"
+            )
 
     def _open(self, message: Open) -> None:
         handle = message.handle
         try:
             if handle in self._lanes or handle in self._opening or handle in self._dead:
                 raise malformed(f"handle {handle} was used before")
-            if len(self._lanes) + len(self._opening) >= MAX_WRITERS:
-                raise malformed(f"more than {MAX_WRITERS} writers on one stream")
+            if len(self._lanes) + len(self._opening) >= self._bounds.writers:
+                raise malformed(f"more writers on a stream than {self._bounds.named('writers')}")
             claim = check_open(message)
         except RefusedError as refusal:
             self._refuse(handle, refusal)
@@ -137,7 +176,7 @@ class Stream:
 
     async def _finish_open(self, handle: int, claim: Claim) -> None:
         try:
-            self._lanes[handle] = await self._open_lane(handle, claim, self._outbox)
+            self._lanes[handle] = await self._open_lane(handle, claim, self._outbox, self._share)
         except RefusedError as refusal:
             self._refuse(handle, refusal)
         except Exception:

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from headrace_ingest import admission
+from headrace_ingest.bounds import DEFAULTS
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2 as pb
 from headrace_proto.v1.tracking_pb2 import (
@@ -48,7 +48,7 @@ async def test_points_are_there_when_acknowledged(channel: Any) -> None:
     values = [0.5, math.nan, math.inf, -math.inf, -0.0, 5e-324]
     shipper = ship(channel)
     opened = await shipper.open()
-    assert (opened.handle, opened.committed, opened.credit) == (1, 0, admission.WRITER_CREDIT)
+    assert (opened.handle, opened.committed, opened.credit) == (1, 0, DEFAULTS.credit)
     await shipper.append(0, cells(values), define(["loss"]))
     assert await shipper.committed(6) == []
 
@@ -263,7 +263,7 @@ async def test_a_message_over_the_bound_ends_only_its_stream(channel: Any) -> No
     good, bad = ship(channel), ship(channel)
     await good.open()
     await bad.open()
-    await bad.append(0, b"\0" * (admission.MAX_MESSAGE + 1))
+    await bad.append(0, b"\0" * (DEFAULTS.message + 1))
     assert (await bad.status())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
     await good.append(0, cells([1.0]), define(["loss"]))
     await good.committed(1)
@@ -327,6 +327,6 @@ async def test_records_that_are_never_completed_are_bounded(channel: Any) -> Non
         await shipper.append(0, head + b"\0" * 32 * (wire.MAX_BLOB_CELLS - 2), handle=handle)
     refused = await shipper.receive()
     assert (refused.handle, refused.code) == (5, pb.Refused.MALFORMED)
-    assert f"the bound of a stream is {admission.MAX_CUT}" in refused.message
+    assert f"the bound of a stream is {DEFAULTS.cut}" in refused.message
     await shipper.append(0, cells([1.0]), define(["loss"]), handle=6)
     await shipper.committed(1, handle=6)

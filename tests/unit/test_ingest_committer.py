@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from headrace_ingest import committer as committer_module
 from headrace_ingest.admission import Claim
-from headrace_ingest.committer import LARGE_CELLS, Committer
+from headrace_ingest.bounds import Bounds
+from headrace_ingest.committer import BATCH_BYTES, LARGE_CELLS, Committer
 from headrace_ingest.incarnation import Identity, Incarnation
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
@@ -70,11 +70,11 @@ class Segments:
 class Setting:
     """A committer that runs, and lanes to submit by."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.catalog = Catalog()
         self.segments = Segments()
         self.incarnation = SimpleNamespace(current=self._identity(1), renew=self._renew)
-        self.committer = Committer(self.catalog, cast("Incarnation", self.incarnation))
+        self.committer = Committer(self.catalog, cast("Incarnation", self.incarnation), bounds)
         self.outboxes: dict[Lane, Outbox] = {}
 
     def _identity(self, number: int) -> Identity:
@@ -107,8 +107,8 @@ class Setting:
 
 
 @asynccontextmanager
-async def committing() -> AsyncIterator[Setting]:
-    setting = Setting()
+async def committing(held: int = 1 << 30) -> AsyncIterator[Setting]:
+    setting = Setting(Bounds(held=held))
     running = asyncio.create_task(setting.committer.run())
     yield setting
     setting.catalog.gate.set()
@@ -288,9 +288,8 @@ async def test_the_order_time_goes_on_from_group_to_group() -> None:
         assert [rows.order_time.tolist() for rows in here.segments.written] == [[50], [50], [70]]
 
 
-async def test_held_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committer_module, "MAX_HELD", 3 * 32)
-    async with committing() as here:
+async def test_held_bytes_are_bounded() -> None:
+    async with committing(held=3 * 32 + 2 * BATCH_BYTES) as here:
         lane = here.lane(1)
         here.catalog.gate.clear()
         here.submit(lane, cells([1.0, 2.0]))
@@ -305,14 +304,29 @@ async def test_held_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "error", [WritersMovedError([UUID(int=1).hex], []), StorageError("nobody foresaw this")]
 )
-async def test_what_is_dropped_is_not_held(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committer_module, "MAX_HELD", 32)
-    async with committing() as here:
+async def test_what_is_dropped_is_not_held(error: Exception) -> None:
+    async with committing(held=32) as here:
         lane = here.lane(1)
         here.catalog.raising = [error]
         here.submit(lane, cells([1.0]))
         await here.answer(lane)
         await asyncio.wait_for(here.committer.room(), 20)
+
+
+async def test_nobody_waits_behind_all_that_another_sent() -> None:
+    async with committing() as here:
+        blocker, greedy, modest = here.lane(1), here.lane(2), here.lane(3)
+        here.catalog.gate.clear()
+        here.submit(blocker, cells([0.0]))
+        await here.until(lambda: here.catalog.attempts)
+        large = cells([1.0]) * LARGE_CELLS
+        for _ in range(12):
+            here.submit(greedy, large)
+        here.submit(modest, cells([2.0]))
+        here.catalog.gate.set()
+        assert (await here.answer(modest)).committed == 1
+        assert greedy.session.committed < greedy.session.taken
+        await here.until(lambda: greedy.settled)
 
 
 async def test_closing_commits_what_waits() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from headrace_ingest import dictionary as module
-from headrace_ingest.admission import RefusedError
+from headrace_ingest.admission import MAX_DEFINITION_BYTES, RefusedError
+from headrace_ingest.bounds import Bounds
 from headrace_ingest.dictionary import Dictionary
 from headrace_proto.wire import RunDefinition, SeriesDefinition, run_frame, series_frame
 from headrace_storage.model import Series
@@ -38,10 +38,16 @@ def test_a_name_that_cannot_be_stored_refuses_its_points_only(attempt: str, key:
     assert problem in names.problems[0]
 
 
-def test_definitions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_definitions_are_bounded_by_what_they_take_in_memory() -> None:
+    names = Dictionary(Bounds(definitions=1 << 20))
+    names.add(run_frame(RunDefinition(0, RUN, "")))
+    frames = [series_frame(SeriesDefinition(number, 0, f"key{number}")) for number in range(10_000)]
+    with pytest.raises(RefusedError, match=r"the bound of 1048576 \(HEADRACE_MAX_DEFINITIONS"):
+        names.add(b"".join(frames))
+    assert 3000 < len(names.series) < 5000
+
+
+def test_a_message_of_definitions_is_bounded() -> None:
     frame = run_frame(RunDefinition(0, RUN, ""))
-    monkeypatch.setattr(module, "MAX_DEFINITIONS", len(frame))
-    names = Dictionary()
-    names.add(frame)
-    with pytest.raises(RefusedError, match=f"more than {len(frame)} bytes"):
-        names.add(frame)
+    with pytest.raises(RefusedError, match=f"the bound is {MAX_DEFINITION_BYTES}"):
+        Dictionary().add(frame * (MAX_DEFINITION_BYTES // len(frame) + 1))

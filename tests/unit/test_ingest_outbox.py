@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from headrace_ingest.admission import RefusedError
-from headrace_ingest.outbox import MAX_REJECTS, MAX_WAITING, Outbox
+from headrace_ingest.bounds import Bounds
+from headrace_ingest.outbox import MAX_REJECTS, Outbox
 from headrace_proto.v1.ingest_pb2 import Refused
 from headrace_storage.model import OpenedWriter, Reject
 
@@ -62,8 +63,21 @@ async def test_a_refusal_comes_after_what_was_said_before() -> None:
 
 
 async def test_a_peer_that_does_not_read_is_not_read() -> None:
-    outbox = Outbox()
-    outbox.acknowledge(1, 10**9, rejects(0, MAX_WAITING + 1))
+    outbox = Outbox(Bounds(unread=3 * MAX_REJECTS))
+    outbox.acknowledge(1, 10**9, rejects(0, 3 * MAX_REJECTS))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.room(), 0.01)
+    await taken(outbox)
+    await asyncio.wait_for(outbox.room(), 5)
+
+
+async def test_opened_and_refusals_count_as_unread_too() -> None:
+    outbox = Outbox(Bounds(unread=1000))
+    outbox.opened(1, OpenedWriter(3, 9000, 0, rejects(0, 900)))
+    for handle in range(2, 101):
+        outbox.refuse(handle, RefusedError(Refused.STALE, "gone"))
+    await asyncio.wait_for(outbox.room(), 5)
+    outbox.refuse(101, RefusedError(Refused.STALE, "gone"))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(outbox.room(), 0.01)
     await taken(outbox)
