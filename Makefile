@@ -31,6 +31,10 @@ serve: $(READY) ## Start a daemon on ./data, port 7070
 test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest)
 	@$(PY) -m pytest $(ARGS)
 
+.PHONY: interleavings
+interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)
+	@PYTHONPATH=tests/support $(PY) tests/support/sim_campaign.py $(or $(SEED),1) $(or $(COUNT),20000)
+
 .PHONY: lint
 lint: $(READY) ## Check style, format and import layers
 	@$(PY) -m ruff check .

@@ -1,0 +1,127 @@
+"""A journal in memory, with the reader's face, and what must become of everything in it."""
+
+import random
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from headrace_proto import wire
+from headrace_proto.v1.tracking_pb2 import RunChange, SetParam
+
+RUN = "ab" * 16
+SERIES = ["loss", "bad\0key"]
+GOOD, BAD = 0, 1
+NOW = 1_700_000_000_000
+
+Reject = tuple[int, int, str, str]
+
+
+class MemoryJournal:
+    """What ``JournalReader`` reads, and what a writer writes, without files.
+
+    ``points`` and ``refused`` tell what each sequence must become; a param is set once, and refused when
+    it is set again.
+    """
+
+    def __init__(self, number: int, chance: random.Random) -> None:
+        self.writer = UUID(int=number)
+        self.points: dict[int, float] = {}
+        self.refused: set[int] = set()
+        self.known: list[Reject] = []
+        self.wrong: list[str] = []
+        self._chance = chance
+        self._cells = bytearray()
+        self._defined = wire.run_frame(wire.RunDefinition(0, f"{number:032x}", ""))
+        for series, key in enumerate(SERIES):
+            self._defined += wire.series_frame(wire.SeriesDefinition(series, 0, key))
+        self._committed = 0
+        self._opens = 0
+        self._params = 0
+
+    # The writer's side.
+
+    def log(self) -> None:
+        """Appends a record of some kind."""
+        at, kind = self.tail, self._chance.random()
+        if kind < 0.7:
+            self.points[at] = float(at)
+            self._metric(GOOD, float(at))
+        elif kind < 0.8:
+            self.refused.add(at)
+            self._metric(BAD, 0.0)
+        else:
+            param = SetParam(key="lr" * self._chance.randint(1, 60), value="x")
+            param.key = param.key[: self._chance.choice((4, 100))]
+            is_again = kind > 0.9
+            if is_again:
+                param = SetParam(key="again", value=str(self._params))
+                self._params += 1
+            self._cells += wire.blob_record(0, RunChange(param=param).SerializeToString(), NOW)
+            if is_again and self._params > 1:
+                self.refused.update(range(at, self.tail))
+
+    def _metric(self, series: int, value: float) -> None:
+        self._cells += wire.METRIC_CELL.pack(wire.METRIC, 0, 0, series, self.tail, NOW, value)
+
+    # The reader's side.
+
+    @property
+    def name(self) -> str:
+        return self.writer.hex
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.name)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return {"labels": {"rank": "0"}}
+
+    @property
+    def tail(self) -> int:
+        return len(self._cells) // wire.CELL_SIZE
+
+    @property
+    def committed(self) -> int:
+        return self._committed
+
+    def next_open_number(self) -> int:
+        self._opens += 1
+        return self._opens
+
+    def known_reject(self) -> int:
+        return max((reject[0] for reject in self.known), default=-1)
+
+    def store(self, committed: int, rejects: list[Reject]) -> None:
+        last = self.known_reject()
+        self.known += [reject for reject in rejects if reject[0] > last]
+        self._committed = max(self._committed, committed)
+        reported = self.reported()
+        if missing := {at for at in self.refused if at < self._committed} - reported:
+            self.wrong.append(f"committed {self._committed} passes refusals that are not reported: {missing}")
+        if reported - self.refused:
+            self.wrong.append(f"refused without a reason: {reported - self.refused}")
+
+    def reported(self) -> set[int]:
+        """The sequences that the daemon reported as refused."""
+        return {at for first, end, _, _ in self.known for at in range(first, end)}
+
+    def definitions(self, offset: int, size: int) -> tuple[bytes, bool]:  # noqa: ARG002
+        """Sometimes only the next frame."""
+        data = self._defined[offset:]
+        if data and self._chance.random() < 0.3:
+            length, _ = wire.FRAME_HEAD.unpack_from(data)
+            return data[: wire.FRAME_HEAD.size + length], wire.FRAME_HEAD.size + length == len(data)
+        return data, True
+
+    def cells(self, first: int, count: int) -> bytes:
+        """Sometimes fewer, as at the end of a file: records are cut anywhere."""
+        assert first + count <= self.tail
+        count = self._chance.randint(1, count)
+        return bytes(self._cells[first * wire.CELL_SIZE : (first + count) * wire.CELL_SIZE])
+
+    def retire(self, keep: float) -> None:
+        """Nothing is deleted."""
+
+    def close(self) -> None:
+        """Nothing is open."""
