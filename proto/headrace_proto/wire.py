@@ -110,15 +110,28 @@ def _frame(body: bytes) -> bytes:
 
 
 def whole_frames(data: bytes | memoryview) -> int:
-    """The length of the longest prefix of ``data`` that is made of whole, intact frames."""
+    """The length of the longest prefix of ``data`` that is made of whole, intact frames.
+
+    Zeros are none: pages that never reached the disk, whose length and checksum fit each other.
+    """
     at, size = 0, len(data)
     while at + FRAME_HEAD.size <= size:
         length, checksum = FRAME_HEAD.unpack_from(data, at)
         end = at + FRAME_HEAD.size + length
-        if length > MAX_DEFINITION or end > size or crc32(data[at + FRAME_HEAD.size : end]) != checksum:
+        if not 0 < length <= MAX_DEFINITION or end > size:
+            break
+        if crc32(data[at + FRAME_HEAD.size : end]) != checksum:
             break
         at = end
     return at
+
+
+def is_damaged(data: bytes | memoryview) -> bool:
+    """Whether what follows whole frames is neither cut (its rest may come) nor zeros, but wrong."""
+    if len(data) < FRAME_HEAD.size or not any(data):
+        return False
+    length, _ = FRAME_HEAD.unpack_from(data)
+    return not 0 < length <= MAX_DEFINITION or FRAME_HEAD.size + length <= len(data)
 
 
 def parse_definitions(data: bytes) -> Iterator[RunDefinition | SeriesDefinition]:

@@ -1,7 +1,6 @@
 """Around the hot path: full disks, refusals, old files, what a crash of the machine leaves."""
 
 import errno
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from headrace.errors import JournalError
 from headrace.journal import cells, layout, room
-from headrace.journal.folder import boot_folder, try_lock, writer_lives
+from headrace.journal.folder import boot_folder, header, try_lock, write_header, writer_lives
 from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.rejects import append_rejects, read_rejects
 from headrace.journal.run_log import RunLog
@@ -160,7 +159,6 @@ def test_something_else_is_no_journal(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(journals: Any) -> None:
     made = journals.writer()
-    path = made.folder / layout.WRITER
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
+    write_header(made.folder, header(made.folder) | {"format": 99})
     with pytest.raises(JournalError, match="upgrade headrace"):
         JournalReader(made.folder)

@@ -15,9 +15,12 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
+from headrace.errors import JournalError
 from headrace.journal import layout
 
 logger = logging.getLogger("headrace")
@@ -118,10 +121,41 @@ def writer_lives(journal: Path) -> bool:
     return False
 
 
-def header(journal: Path) -> dict[str, object]:
-    """What ``writer.json`` says."""
-    content = json.loads((journal / layout.WRITER).read_text())
-    assert isinstance(content, dict)  # noqa: S101 - written by Writer
+def write_header(journal: Path, content: Mapping[str, Any]) -> None:
+    """Writes ``writer.json``, with a checksum."""
+    (journal / layout.WRITER).write_text(json.dumps(sealed(content)))
+
+
+def header(journal: Path) -> dict[str, Any]:
+    """What ``writer.json`` says. :class:`JournalError` when it is damaged or not there."""
+    path = journal / layout.WRITER
+    try:
+        content = unsealed(json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise JournalError(f"no journal at {journal}: {error.strerror}") from error
+    except ValueError as error:
+        raise JournalError(f"{path} is damaged: {error}") from error
+    kinds = {"format": int, "uri": str, "labels": dict, "shipper": str, "boot": str}
+    wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name, kind()), kind)]
+    if wrong or "format" not in content or "uri" not in content:
+        raise JournalError(
+            f"{path} is damaged: {', '.join(wrong) or 'format or uri'} is not as it was written"
+        )
+    return content
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """``content`` with a checksum of itself."""
+    return {**content, "crc32": crc32(json.dumps(content, sort_keys=True).encode())}
+
+
+def unsealed(content: object) -> dict[str, Any]:
+    """The inverse of :func:`sealed`; ``ValueError`` when the checksum is wrong. It may be absent."""
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - of damaged files, all is a ValueError
+    checksum = content.pop("crc32", None)
+    if checksum is not None and sealed(content)["crc32"] != checksum:
+        raise ValueError("its checksum is wrong")
     return content
 
 

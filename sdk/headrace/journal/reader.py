@@ -45,6 +45,8 @@ class JournalReader:
         self.header: dict[str, Any] = folders.header(folder)
         if self.header["format"] != wire.FORMAT:
             raise JournalError(f"the journal {folder} has format {self.header['format']}; upgrade headrace")
+        if self.control[layout.COMMITTED] > self.control[layout.TAIL]:
+            raise JournalError(f"{folder / layout.CONTROL} is damaged: more is committed than is written")
         self._definitions = os.open(folder / layout.DEFINITIONS, os.O_RDONLY | os.O_CLOEXEC)
         self._cells: tuple[int, int, int] | None = None  # first, end, descriptor of the file read last
         self._lock: int | None = None
@@ -93,9 +95,14 @@ class JournalReader:
             self.control[layout.COMMITTED] = committed
 
     def definitions(self, offset: int, size: int) -> tuple[bytes, bool]:
-        """Whole frames from ``offset`` on, about ``size`` bytes; and whether these were the last."""
+        """Whole frames from ``offset`` on, about ``size`` bytes; and whether these were the last.
+
+        :class:`JournalError` when what follows is damaged, and not only the cut end of the file.
+        """
         data = os.pread(self._definitions, size + wire.MAX_DEFINITION, offset)
         whole = wire.whole_frames(data)
+        if wire.is_damaged(data[whole:]):
+            raise JournalError(f"{self.folder / layout.DEFINITIONS} is damaged at byte {offset + whole}")
         return data[:whole], len(data) < size + wire.MAX_DEFINITION
 
     def cells(self, first: int, count: int) -> bytes:
@@ -144,8 +151,8 @@ class JournalReader:
         raise JournalError(f"{self.folder}: the cells from {first} on were deleted")
 
     def _files(self) -> list[tuple[int, Path]]:
-        names = (path for path in self.folder.glob(f"[0-9]*{layout.CELLS_SUFFIX}"))
-        return sorted((layout.first_of(path.name), path) for path in names)
+        paths = self.folder.glob(f"[0-9]*{layout.CELLS_SUFFIX}")
+        return sorted((layout.first_of(path.name), path) for path in paths if path.stem.isdecimal())
 
     def retire(self, keep: float, committed: int | None = None) -> None:
         """Deletes files of cells ``keep`` seconds after they were first seen to be committed whole.

@@ -13,7 +13,6 @@ The rules that both keep:
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import threading
@@ -26,6 +25,7 @@ from headrace.journal import layout
 from headrace.journal.cells import CellFile, following_size
 from headrace.journal.control import create_control
 from headrace.journal.definitions import Definitions
+from headrace.journal.folder import write_header
 from headrace.journal.rejects import read_rejects
 from headrace.journal.room import RESERVE, Dropped, OnFull, Room, is_full
 from headrace.operation import Waiters
@@ -105,8 +105,7 @@ class Writer:
             self._definitions = Definitions(draft)
             undo.callback(self._definitions.close)
             self.file = CellFile(draft / layout.cells_name(0), 0, layout.FIRST_FILE)
-            header = {"format": FORMAT, "writer_id": self.name, **header}
-            (draft / layout.WRITER).write_text(json.dumps(header))
+            write_header(draft, {"format": FORMAT, "writer_id": self.name, **header})
             draft.rename(self.folder)
             undo.pop_all()
 

@@ -203,6 +203,10 @@ class Shipper:
         except (JournalError, OSError) as error:
             self._rest(lane, error)
             return None
+        except Exception as error:  # a damage that nobody foresaw must not hold the other journals
+            logger.exception("journal %s", lane.reader.folder)
+            self._drop(lane, repr(error))
+            return None
 
     async def _take_answers(self, stream: "IngestStream", backoff: Backoff) -> None:
         async for message in stream.messages():
