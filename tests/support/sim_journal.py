@@ -85,6 +85,14 @@ class MemoryJournal:
     def committed(self) -> int:
         return self._committed
 
+    @property
+    def closed(self) -> bool:
+        return False
+
+    @property
+    def introduces(self) -> bool:
+        return True
+
     def next_open_number(self) -> int:
         self._opens += 1
         return self._opens

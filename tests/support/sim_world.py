@@ -27,6 +27,7 @@ from headrace.shipping.lane import Lane
 from headrace.shipping.shipper import Shipper
 from headrace_ingest import committer as committer_module
 from headrace_ingest.activity import Activity
+from headrace_ingest.attendance import Attendance
 from headrace_ingest.bounds import Bounds
 from headrace_ingest.committer import Committer
 from headrace_ingest.incarnation import Incarnation
@@ -46,7 +47,7 @@ from sim_loop import VirtualLoop, simulate
 from sim_network import Wire
 
 BOUNDS = Bounds(credit=16 * CELL_SIZE, held=3000, unread=3)
-SETTLES = 120.0
+SETTLES = 60.0
 """Virtual seconds in which everything must be delivered once nothing goes wrong any more."""
 
 
@@ -60,7 +61,7 @@ class Daemon:
         self.incarnation = Incarnation(cast("Any", incarnations), lambda _: cast("Any", self.segments))
         self.committer = Committer(MemoryCommits(world.catalog, world.faults), self.incarnation, BOUNDS)
         writers = cast("Any", MemoryWriters(world.catalog, world.faults))
-        self.service = IngestService(writers, self.committer, Activity(), BOUNDS)
+        self.service = IngestService(writers, self.committer, Activity(), Attendance(), BOUNDS)
         self.wires: list[Wire] = []
         self._running = asyncio.create_task(self._run())
         self.serves = False
@@ -101,7 +102,7 @@ class Link:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def connection(self) -> "Link":
+    async def connection(self, **_: object) -> "Link":
         await asyncio.sleep(0)
         return self
 
