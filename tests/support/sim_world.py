@@ -123,6 +123,7 @@ class World:
         self.objects: dict[str, Rows] = {}
         self.journals = [MemoryJournal(number, self.chance) for number in range(1, self.chance.randint(2, 3))]
         self.daemons: list[Daemon] = []
+        self.dropped: list[str] = []
         self.shippers: list[tuple[Shipper, asyncio.Task[None]]] = []
 
     # What goes wrong.
@@ -139,6 +140,13 @@ class World:
     def start_shipper(self) -> None:
         link = cast("Any", Link(self))
         shipper = Shipper(link, self.chance.randbytes(16), keep=600)
+        drop = shipper._drop
+
+        def dropped(lane: Lane, reason: str) -> None:
+            self.dropped.append(reason)
+            drop(lane, reason)
+
+        shipper._drop = dropped  # type: ignore[method-assign]
         self.shippers.append((shipper, asyncio.create_task(shipper.run())))
 
     def adopt(self) -> None:
@@ -230,6 +238,7 @@ class World:
             self.adopt()
             await asyncio.sleep(0.05)
             self._check_positions()
+        self._check_positions()
         self._check_everything()
         while any(daemon.serves and daemon.committer._held_bytes for daemon in self.daemons):
             assert loop.time() < deadline, f"bytes are held for ever: {self}"
@@ -239,6 +248,7 @@ class World:
     # What must hold.
 
     def _check_positions(self) -> None:
+        assert not self.dropped, f"a journal without a fault was given up: {self.dropped}"
         for journal in self.journals:
             held = self.catalog.writers.get(journal.writer)
             stored = held.end if held else 0
