@@ -34,6 +34,7 @@ class MemoryJournal:
         self._defined = wire.run_frame(wire.RunDefinition(0, f"{number:032x}", ""))
         for series, key in enumerate(SERIES):
             self._defined += wire.series_frame(wire.SeriesDefinition(series, 0, key))
+        self.control = [0] * 32  # what only tells other processes something
         self._committed = 0
         self._opens = 0
         self._params = 0
@@ -128,7 +129,10 @@ class MemoryJournal:
         count = self._chance.randint(1, count)
         return bytes(self._cells[first * wire.CELL_SIZE : (first + count) * wire.CELL_SIZE])
 
-    def retire(self, keep: float) -> None:
+    def gap(self, first: int) -> None:
+        """Nothing is missing."""
+
+    def retire(self, keep: float, committed: int | None = None) -> None:
         """Nothing is deleted."""
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from headrace_ingest.admission import MAX_SEQUENCE, RefusedError
+from headrace_ingest.bounds import Bounds
 from headrace_ingest.decode import Part, decode
 from headrace_ingest.session import GapBatch, Session
 from headrace_proto.wire import CELL_SIZE
@@ -15,7 +16,7 @@ TAG = {"key": "k", "value": "x" * 200}
 
 
 def session(committed: int = 0, credit: int = 1000) -> Session:
-    return Session(uuid4(), OpenedWriter(1, committed, 0, ()), credit_cells=credit)
+    return Session(uuid4(), OpenedWriter(1, committed, 0, ()), Bounds(credit=credit * CELL_SIZE))
 
 
 def test_a_gap_takes_the_place_of_its_cells() -> None:
