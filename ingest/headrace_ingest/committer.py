@@ -23,7 +23,9 @@ from headrace_ingest.lane import Lane
 from headrace_ingest.retry import persistently
 from headrace_ingest.session import Batch
 from headrace_storage.errors import IncarnationDeadError, WritersMovedError
-from headrace_storage.model import Advance, Group, Reject
+from headrace_storage.failpoints import failpoint
+from headrace_storage.model import Advance, Group, NewSegment, Reject, Rows
+from headrace_storage.segments.write import SegmentWriter
 
 log = structlog.get_logger("headrace")
 
@@ -154,11 +156,12 @@ class Committer:
             decoded = decode(parts)
         else:
             decoded = await asyncio.to_thread(decode, parts)
+        await failpoint("decode")
         for (lane, _), order_time in zip(shares, decoded.order_times, strict=True):
             lane.order_time = max(lane.order_time, order_time)
         segment = None
         if len(decoded.rows):
-            segment = await persistently("writing a segment", lambda: segments.write(decoded.rows))
+            segment = await persistently("writing a segment", partial(_store, segments, decoded.rows))
         group = Group(
             id=group_id,
             incarnation=incarnation,
@@ -190,6 +193,7 @@ class Committer:
                     # Under the same id: an earlier attempt may have been committed.
                     await self._incarnation.renew(error.incarnation)
                     shares, group = await self._prepare(shares, group.id)
+            await failpoint("acknowledge")
         except Exception:
             log.exception("a group cannot be committed, its writers open again")
             await self._give_up(shares)
@@ -251,3 +255,10 @@ class Committer:
 
 def _weight(batch: Batch) -> int:
     return len(batch.cells) + BATCH_BYTES
+
+
+async def _store(segments: SegmentWriter, rows: Rows) -> NewSegment:
+    await failpoint("segment.before")
+    segment = await segments.write(rows)
+    await failpoint("segment.written")
+    return segment

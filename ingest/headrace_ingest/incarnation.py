@@ -11,6 +11,7 @@ import structlog
 from headrace_ingest.retry import persistently
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.errors import CatalogUnavailableError
+from headrace_storage.failpoints import failpoint
 from headrace_storage.segments.write import SegmentWriter
 
 log = structlog.get_logger("headrace")
@@ -62,6 +63,7 @@ class Incarnation:
         while True:
             await asyncio.sleep(HEARTBEAT)
             try:
+                await failpoint("heartbeat")
                 await self._incarnations.heartbeat(self.current.number)
             except CatalogUnavailableError as error:
                 log.debug("no heartbeat", error=str(error))

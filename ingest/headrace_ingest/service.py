@@ -1,6 +1,7 @@
 """The ingest service: opens writers for streams, fences their earlier holders, drains."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -22,6 +23,8 @@ from headrace_ingest.stream import Stream
 from headrace_proto.v1.ingest_pb2 import ClientMessage, Refused, ServerMessage
 from headrace_storage.catalog.writers import Writers
 from headrace_storage.errors import WriterRefusedError
+from headrace_storage.failpoints import failpoint
+from headrace_storage.model import OpenedWriter
 
 
 class IngestService:
@@ -78,12 +81,7 @@ class IngestService:
         """Claims the writer; whoever had it in this process hears of it at once."""
         async with self._opening:
             try:
-                opened = await persistently(
-                    "opening a writer",
-                    lambda: self._writers.open(
-                        claim.writer, claim.shipper, claim.open_number, claim.labels, claim.known_reject
-                    ),
-                )
+                opened = await persistently("opening a writer", partial(self._claim, claim))
             except WriterRefusedError as error:
                 raise RefusedError(Refused.STALE, str(error)) from error
             if before := self._lanes.get(claim.writer):
@@ -93,6 +91,15 @@ class IngestService:
             )
         outbox.opened(handle, opened)
         return lane
+
+
+    async def _claim(self, claim: Claim) -> OpenedWriter:
+        await failpoint("open.before")
+        opened = await self._writers.open(
+            claim.writer, claim.shipper, claim.open_number, claim.labels, claim.known_reject
+        )
+        await failpoint("open.after")
+        return opened
 
 
 def _parse(data: bytes) -> ClientMessage:

@@ -15,6 +15,7 @@ from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
 from headrace_ingest.session import Batch
 from headrace_proto.v1.ingest_pb2 import Append, ClientMessage, GapReason, Open, Refused
+from headrace_storage.failpoints import failpoint
 
 log = structlog.get_logger("headrace")
 
@@ -110,6 +111,7 @@ class Stream:
             message = await self._context.read()
             if message is grpc.aio.EOF:
                 return
+            await failpoint("receive")
             self._take(message)
 
     async def _send(self) -> None:

@@ -11,6 +11,7 @@ import structlog
 
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.segments import Segments
+from headrace_storage.failpoints import failpoint
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
 from headrace_storage.segments.write import incarnation_prefix
@@ -69,6 +70,7 @@ class Collector:
         await self._incarnations.heartbeat(self._incarnation)
         deleted = 0
         for incarnation in await self._incarnations.mark_dead(self._dead_after):
+            await failpoint("collect")
             found = await self._store.list(incarnation_prefix(incarnation))
             orphans = await self._segments.unregistered(found)
             for path in orphans:

@@ -18,6 +18,7 @@ from headrace_storage.errors import (
     SegmentMissingError,
     SegmentsMovedError,
 )
+from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
@@ -114,6 +115,7 @@ class Compactor:
             _log.error("segment cannot be compacted", segment=error.path, error=str(error))
             return False
         try:
+            await failpoint("compact.before")
             await self._segments.swap(inputs, output, level=level, incarnation=self._incarnation)
         except (SegmentsMovedError, IncarnationDeadError) as error:
             await self._writer.discard(output)
@@ -121,5 +123,6 @@ class Compactor:
                 raise
             _log.info("compaction was overtaken", inputs=len(inputs), error=str(error))
             return False
+        await failpoint("compact.after")
         _log.debug("compacted", inputs=len(inputs), rows=output.rows, path=output.path, level=level)
         return True

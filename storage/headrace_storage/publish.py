@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from headrace_storage.catalog.segments import Segments
+from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
@@ -62,6 +63,7 @@ class Publisher:
             return False
         folder = str(self._store.local_path(MANIFEST).parent)
         await self._store.put(MANIFEST, manifest(objects).encode())
+        await failpoint("publish")
         await self._store.put(VIEW, view(folder, [str(ref.path) for ref in objects]).encode())
         self._published = ids
         return True

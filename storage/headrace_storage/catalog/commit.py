@@ -27,6 +27,7 @@ from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.text import storable
 from headrace_storage.errors import IncarnationDeadError, WritersMovedError
+from headrace_storage.failpoints import failpoint
 from headrace_storage.model import CreateRun, Gap, Group, Reject
 
 _QUERIES: Final = Queries("commit")
@@ -60,12 +61,15 @@ class Commits:
             CatalogUnavailableError: try again.
         """
         try:
-            return await self._database.retrying(partial(_commit, group), atomic=_is_long(group))
+            await failpoint("commit.before")
+            rejects = await self._database.retrying(partial(_commit, group), atomic=_is_long(group))
+            await failpoint("commit.after")
         except WritersMovedError:
             # An earlier attempt may have moved them: the group is committed, whatever moved them since.
             if not await self._was_committed(group):
                 raise
             return await self._stored_rejects(group)
+        return rejects
 
     async def _was_committed(self, group: Group) -> bool:
         async with self._database.acquire() as connection:

@@ -16,6 +16,7 @@ import numpy as np
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
+from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef, Summary
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.read import SegmentReader, replanning
@@ -74,6 +75,7 @@ class Summaries:
             if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
                 raise _OvertakenError
             await _add(connection, summaries)
+            await failpoint("fold")
 
         await self._database.retrying(work)
         return len(ids)

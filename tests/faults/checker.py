@@ -1,0 +1,119 @@
+"""Compares what was logged with what is readable. Pure: no processes, no files, no time.
+
+Each point carries its origin in its value: ``number * SPAN + index`` says which stream of calls (one process,
+one thread) logged it, as which of its calls. So every violation has one name:
+
+- *lost*: the call returned, and the point is not readable;
+- *duplicated*: readable more than once;
+- *reordered*: readable before an earlier one of its stream and key, or while an earlier one is not there yet;
+- *foreign*: readable, and never logged like this: another key, step, or value.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPAN: Final = 1 << 21
+"""Points of a stream at most: what values of different streams are apart."""
+
+EXACT: Final = 1 << 53
+
+Integers = NDArray[np.int64]
+Points = tuple[Integers, NDArray[np.float64]]
+"""Steps and values of a key, in the order in which they were read."""
+
+
+class Stream(NamedTuple):
+    """What one process called, in its order. ``returned``: how many of the calls did, the first ones."""
+
+    number: int
+    keys: Integers
+    steps: Integers
+    returned: int
+
+
+class Verdict(NamedTuple):
+    """Counts of points."""
+
+    logged: int
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    foreign: int = 0
+
+    @property
+    def violations(self) -> int:
+        """All of them; none is as it must be."""
+        return self.lost + self.duplicated + self.reordered + self.foreign
+
+    def __add__(self, other: object) -> "Verdict":
+        """The sum, count by count."""
+        assert isinstance(other, Verdict)
+        return Verdict(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+def value_of(number: int, index: int) -> float:
+    """The value of the point that stream ``number`` logs by its call ``index``."""
+    return float(number * SPAN + index)
+
+
+def check(streams: Iterable[Stream], read: Mapping[int, Points]) -> Verdict:
+    """Judges a complete reading, by key, of all that ``streams`` logged, after everything was delivered."""
+    return _judge(list(streams), read, whole=True)
+
+
+def check_meanwhile(streams: Iterable[Stream], read: Mapping[int, Points]) -> Verdict:
+    """Judges a reading of some keys while streams go on: what is there must be a prefix of each key."""
+    return _judge(list(streams), read, whole=False)
+
+
+def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) -> Verdict:
+    seen = {stream.number: np.zeros(len(stream.keys), np.int64) for stream in streams}
+    by_number = {stream.number: stream for stream in streams}
+    foreign = reordered = 0
+    for key, (steps, values) in read.items():
+        numbers, indexes, genuine = _origins(values)
+        for number in np.unique(numbers[genuine]).tolist():
+            if number not in by_number:
+                genuine &= numbers != number
+                continue
+            stream = by_number[number]
+            chosen = np.flatnonzero(genuine & (numbers == number))
+            index = indexes[chosen]
+            known = index < len(stream.keys)
+            known[known] &= (stream.keys[index[known]] == key) & (stream.steps[index[known]] == steps[chosen][known])
+            genuine[chosen[~known]] = False
+            index = index[known]
+            seen[number] += np.bincount(index, minlength=len(stream.keys))
+            reordered += int(np.count_nonzero(np.diff(index) < 0))
+        foreign += int(np.count_nonzero(~genuine))
+    lost = duplicated = 0
+    for stream in streams:
+        count = seen[stream.number]
+        duplicated += int(np.maximum(count - 1, 0).sum())
+        if whole:
+            lost += int(np.count_nonzero(count[: stream.returned] == 0))
+            # A call that a kill interrupted may have logged or not; nothing after it was called.
+        else:
+            reordered += _holes(stream, count, read)
+    logged = sum(stream.returned for stream in streams)
+    return Verdict(logged, lost, duplicated, reordered, foreign)
+
+
+def _origins(values: NDArray[np.float64]) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+    """Of each value the stream and the index, and whether it can be of any."""
+    genuine = (values >= 0) & (values < EXACT) & (values == np.floor(values))
+    whole = np.where(genuine, values, 0).astype(np.int64)
+    return whole // SPAN, whole % SPAN, genuine
+
+
+def _holes(stream: Stream, count: Integers, read: Mapping[int, Points]) -> int:
+    """Points that are not there although a later one of the same key is."""
+    holes = 0
+    for key in read:
+        present = count[stream.keys == key] > 0
+        if present.any():
+            holes += int(np.count_nonzero(~present[: np.flatnonzero(present)[-1]]))
+    return holes

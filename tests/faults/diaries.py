@@ -1,0 +1,41 @@
+"""All diaries of a folder, as the checker wants them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from checker import Stream
+from intents import INTENDED, RETURNED, STOP, Diary
+
+
+class Diaries:
+    """The diaries of all processes that logged into one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: dict[Path, Diary] = {}
+
+    def all(self) -> list[Diary]:
+        """Those that exist by now."""
+        for path in sorted(self.folder.glob("*.diary")):
+            if path not in self._open:
+                self._open[path] = Diary(path)
+        return list(self._open.values())
+
+    def stop(self) -> None:
+        """Asks all processes to end, those that a fork makes later too when called again."""
+        for diary in self.all():
+            diary.words[STOP] = 1
+
+    def logged(self) -> int:
+        """Calls that returned, of all."""
+        return sum(diary.words[RETURNED] for diary in self.all())
+
+    def streams(self) -> list[Stream]:
+        """What was called. While processes run, each stream as it was at one moment."""
+        streams = []
+        for diary in self.all():
+            returned, intended = diary.words[RETURNED], diary.words[INTENDED]
+            records = np.frombuffer(diary.records, "<i8").reshape(-1, 2)[:intended]
+            streams.append(Stream(diary.number, records[:, 1], records[:, 0], returned))
+        return streams

@@ -1,0 +1,46 @@
+"""A daemon in a hurry: ``daemon.py NAME FAILPOINTS ARGUMENT...``, one of several on the same folder.
+
+What takes minutes otherwise (background tasks, leases, being declared dead) takes seconds. SIGUSR1 loads the
+failpoints in the file FAILPOINTS, SIGUSR2 prints the stacks of all tasks and threads.
+"""
+
+import asyncio
+import faulthandler
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from headrace_ingest import app, folder, housekeeping, incarnation, main
+from headrace_storage import failpoints
+
+NAME, SPEC, ARGUMENTS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+
+
+def load_failpoints(*_: object) -> None:
+    assert failpoints.active is not None, "HEADRACE_FAILPOINTS is not set"
+    failpoints.active.load(SPEC.read_text() if SPEC.exists() else "")
+
+
+def print_stacks(*_: object) -> None:
+    for task in asyncio.all_tasks(asyncio.get_event_loop()):
+        task.print_stack(limit=6, file=sys.stderr)
+    faulthandler.dump_traceback(sys.stderr)
+
+
+def hurry() -> None:
+    folder.LOCK, folder.ADDRESS = f"{NAME}.lock", f"{NAME}.json"  # type: ignore[misc]
+    incarnation.HEARTBEAT = 0.5  # type: ignore[misc]
+    housekeeping.LEASE_SECONDS = 3.0  # type: ignore[misc]
+    app.PRUNE_INTERVAL = 2.0  # type: ignore[misc]
+    app.Fold = partial(app.Fold, interval=0.3)  # type: ignore[assignment,misc]
+    app.Compactor = partial(app.Compactor, interval=0.5, rest=0.5)  # type: ignore[assignment,misc]
+    app.Publisher = partial(app.Publisher, interval=0.5)  # type: ignore[assignment,misc]
+    app.Collector = partial(app.Collector, interval=1.0, grace=2.0, dead_after=4.0)  # type: ignore[assignment,misc]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, load_failpoints)
+    signal.signal(signal.SIGUSR2, print_stacks)
+    hurry()
+    sys.exit(main.main(ARGUMENTS))

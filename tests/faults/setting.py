@@ -1,0 +1,172 @@
+"""Everything that runs during a campaign: servers, proxies, and in rounds the processes that log.
+
+Four slots, each with a proxy before the daemons: what logs there is replaced when it was killed. A round is
+a run of its own with its own folder of journals, so that it can be judged and forgotten.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from hashlib import md5
+from pathlib import Path
+
+from diaries import Diaries
+from journals import Journals, Place
+from processes import running, send, state, wait_for
+from proxy import Loop, Proxy
+from servers import PROGRAMS, Daemon, Postgres
+
+STYLES = ("plain", "definitions", "waits", "forks")
+DELIVERY_SECONDS = 90.0
+"""For what recovers within seconds, or within the 30 s after which a silent connection counts as dead."""
+
+
+class Slot:
+    """A place for a logging process, and its way to a daemon."""
+
+    def __init__(self, index: int, daemons: list[Daemon], loop: Loop) -> None:
+        self.index = index
+        self.style = STYLES[index]
+        self.daemon = daemons[index % 2]
+        self.proxy = Proxy(loop, self.daemon.port)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.faulty = False
+        """Whether its network is at fault now: what it logs is not expected to arrive."""
+
+    @property
+    def uri(self) -> str:
+        return f"headrace://127.0.0.1:{self.proxy.port}"
+
+    def route(self, daemon: Daemon) -> None:
+        """Sends new connections to this daemon."""
+        self.daemon = daemon
+        self.proxy.target = daemon.port
+
+
+class Round:
+    """One run: its processes, what they wrote in diaries, and where their journals are."""
+
+    def __init__(self, folder: Path, slots: list[Slot], seed: str) -> None:
+        self.folder = folder
+        self.run_id = md5(seed.encode(), usedforsecurity=False).hexdigest()
+        self.slots = slots
+        self.seed = seed
+        folder.mkdir()
+        (folder / "diaries").mkdir()
+        self.diaries = Diaries(folder / "diaries")
+        self.journals = Journals(folder / "journals")
+        self.log = folder / "ranks.log"
+        self._numbers = 0
+        self._lock = threading.Lock()
+        for slot in slots:
+            self.start(slot)
+
+    def start(self, slot: Slot) -> None:
+        """Starts a process in the slot."""
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+        environment = {
+            **os.environ,
+            "HEADRACE_TRACKING_URI": slot.uri,
+            "HEADRACE_RUN_ID": self.run_id,
+            "HEADRACE_JOURNAL_DIR": str(self.folder / "journals"),
+            "HEADRACE_SHIPPER": "agent" if slot.style == "waits" else "thread",
+            "HEADRACE_EXIT_TIMEOUT": "5",
+        }
+        command = [sys.executable, PROGRAMS / "rank.py", self.diaries.folder, str(number), slot.style, self.seed]
+        with self.log.open("ab") as log:
+            slot.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def wait_until_logging(self, slot: Slot) -> None:
+        """Waits until the slot's process logged something."""
+        process = slot.process
+        assert process is not None
+
+        def logs() -> bool:
+            return any(diary.words[3] == process.pid and diary.words[1] for diary in self.diaries.all())
+
+        wait_for(logs, DELIVERY_SECONDS, f"the process in slot {slot.index} ({slot.style}) logs")
+
+    def backlog(self, chosen: Callable[[Place], bool]) -> dict[str, int]:
+        """The tails, as they are now, of the journals that are ``chosen``."""
+        return {name: place.tail for name, place in self.journals.places().items() if chosen(place)}
+
+    def left(self, backlog: dict[str, int]) -> dict[str, int]:
+        """What of a backlog is not durable yet, in cells."""
+        places = self.journals.places()
+        faulty = {slot.uri for slot in self.slots if slot.faulty}
+        return {
+            name: tail - places[name].committed
+            for name, tail in backlog.items()
+            if places[name].committed < tail and places[name].uri not in faulty
+        }
+
+    def agents(self) -> list[int]:
+        """The agents of this round's journals."""
+        return running("agent", str(self.folder / "journals"))
+
+    def stop(self) -> None:
+        """Has every process end as programs end."""
+        for slot in self.slots:
+            if slot.process:
+                send(slot.process.pid, signal.SIGCONT)
+
+        def ended() -> bool:
+            self.diaries.stop()
+            parents = all(slot.process is None or slot.process.poll() is not None for slot in self.slots)
+            return parents and not any(state(diary.words[3]) for diary in self.diaries.all())
+
+        wait_for(ended, DELIVERY_SECONDS, "all processes that log end")
+
+    def kill(self) -> None:
+        """Leaves nothing running."""
+        self.diaries.stop()
+        for diary in self.diaries.all():
+            if state(diary.words[3]) and str(self.diaries.folder) in _arguments(diary.words[3]):
+                send(diary.words[3], signal.SIGKILL)
+        for slot in self.slots:
+            if slot.process and slot.process.poll() is None:
+                slot.process.kill()
+                slot.process.wait()
+        for pid in self.agents():
+            send(pid, signal.SIGKILL)
+
+
+class Setting:
+    """The servers and slots, from the beginning to the end of a campaign."""
+
+    def __init__(self, folder: Path, seed: str) -> None:
+        self.folder = folder
+        self.loop = Loop()
+        self.postgres = Postgres(folder / "database")
+        self.daemons = [Daemon(name, folder, self.postgres, self.loop, seed) for name in ("a", "b")]
+        for daemon in self.daemons:
+            daemon.wait_until_ready()
+        self.slots = [Slot(index, self.daemons, self.loop) for index in range(len(STYLES))]
+
+    def heal(self) -> None:
+        """Ends every fault that lasts."""
+        for proxy in [*(slot.proxy for slot in self.slots), *(daemon.database for daemon in self.daemons)]:
+            proxy.heal()
+        for daemon in self.daemons:
+            daemon.send(signal.SIGCONT)
+            daemon.arm("")
+            daemon.wait_until_ready()
+
+    def end(self) -> None:
+        """Stops everything."""
+        for daemon in self.daemons:
+            daemon.end()
+        self.postgres.end()
+        self.loop.stop()
+
+
+def _arguments(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
