@@ -33,6 +33,9 @@ def _lines(setting: Setting, current: Round) -> Iterator[str]:
         if state(pid):
             yield f"{diary.number}: pid {pid} {state(pid)}, returned {diary.words[RETURNED]} of {diary.words[INTENDED]}"
             yield stack(pid)
+            send(pid, signal.SIGUSR1)
+    time.sleep(0.5)
+    yield "\n".join(current.log.read_text(errors="replace").splitlines()[-300:])
     for pid in current.agents():
         yield f"agent: pid {pid} {state(pid)}"
         yield stack(pid)

@@ -5,7 +5,6 @@ failpoints in the file FAILPOINTS, SIGUSR2 prints the stacks of all tasks and th
 """
 
 import asyncio
-import faulthandler
 import signal
 import sys
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from headrace_ingest import app, folder, housekeeping, incarnation, main
 from headrace_storage import failpoints
+from stacks import print_stacks
 
 NAME, SPEC, ARGUMENTS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 
@@ -22,10 +22,8 @@ def load_failpoints(*_: object) -> None:
     failpoints.active.load(SPEC.read_text() if SPEC.exists() else "")
 
 
-def print_stacks(*_: object) -> None:
-    for task in asyncio.all_tasks(asyncio.get_event_loop()):
-        task.print_stack(limit=6, file=sys.stderr)
-    faulthandler.dump_traceback(sys.stderr)
+def on_usr2(*_: object) -> None:
+    print_stacks(asyncio.get_running_loop())
 
 
 def hurry() -> None:
@@ -41,6 +39,6 @@ def hurry() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, load_failpoints)
-    signal.signal(signal.SIGUSR2, print_stacks)
+    signal.signal(signal.SIGUSR2, on_usr2)
     hurry()
     sys.exit(main.main(ARGUMENTS))

@@ -6,7 +6,6 @@ that log too). SIGUSR1 prints the stacks; SIGTERM ends it as a polite program en
 """
 
 import contextlib
-import faulthandler
 import os
 import random
 import signal
@@ -19,7 +18,9 @@ from checker import SPAN, value_of
 from headrace import core
 from headrace.journal import layout
 from headrace.operation import RunOperation
+from headrace.shipping import runtime
 from intents import RETURNED, STOP, Diary
+from stacks import print_stacks
 
 CHILD = 1 << 18
 """How far the numbers of forked children are from their parents'."""
@@ -46,7 +47,7 @@ class Rank:
 
     def burst(self) -> None:
         """Some calls, some of them very many, and a rest."""
-        count = 6000 if self.random.random() < 0.01 else self.random.randrange(1, 150)
+        count = 5000 if self.random.random() < 0.004 else self.random.randrange(1, 60)
         for _ in range(count):
             operation = self.log()
         if self.style == "waits" and self.random.random() < 0.2:
@@ -83,9 +84,14 @@ class Rank:
             os._exit(0)
 
 
+def on_usr1(*_: object) -> None:
+    started = runtime._runtime
+    print_stacks(started.loop if started else None)
+
+
 def main() -> None:
     folder, number, style, seed = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    signal.signal(signal.SIGUSR1, on_usr1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if style == "definitions":
         layout.FIRST_FILE, layout.LARGEST_FILE = 256 * 32, 1024 * 32  # type: ignore[misc]

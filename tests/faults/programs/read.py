@@ -32,7 +32,7 @@ def read_all(client: Client, run_id: str, diaries: Diaries) -> Verdict:
 
 def read_meanwhile(client: Client, run_id: str, diaries: Diaries) -> None:
     passes = 0
-    while not select.select([sys.stdin], [], [], 0.05)[0]:
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
         verdict = Verdict(0)
         key = passes % 4
         try:
