@@ -58,6 +58,10 @@ bench: $(READY) ## Run the benchmarks (ARGS="series --quick")
 overload: $(READY) ## Offer the daemon twice what it takes (ARGS="--minutes 10"), and draw the memory
 	@$(PY) -m benchmarks.overload --plot out/overload.png $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## Break everything for MINUTES (3), replaying SEED if given; prints the matrix (ARGS="--json FILE")
+	@$(PY) tests/faults --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 ##@ Protocol
 
 .PHONY: proto

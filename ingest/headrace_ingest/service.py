@@ -92,7 +92,6 @@ class IngestService:
         outbox.opened(handle, opened)
         return lane
 
-
     async def _claim(self, claim: Claim) -> OpenedWriter:
         await failpoint("open.before")
         opened = await self._writers.open(

@@ -5,6 +5,7 @@ Exit code 0 only if nothing was lost, doubled, reordered or made up, and nothing
 
 import argparse
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -19,14 +20,20 @@ from setting import Setting
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--seed", default="", help="replays the same faults in the same order (default: a new one)")
+    parser.add_argument("--seed", default="", help="the same faults in the same order (default: a new one)")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long to inject (default: 3)")
-    parser.add_argument("--round", type=float, default=30.0, help="seconds between two judgements (default: 30)")
+    parser.add_argument(
+        "--round", type=float, default=30.0, help="seconds between two judgements (default: 30)"
+    )
     parser.add_argument("--json", type=Path, help="write the matrix there too")
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs and journals")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a new folder in /tmp)")
     options = parser.parse_args()
+    # The programs import what lies here.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.resolve()), *_path()])
     seed = options.seed or secrets.token_hex(4)
-    folder = Path(tempfile.mkdtemp(prefix="headrace-faults-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="headrace-faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
 
     def say(line: str) -> None:
@@ -44,7 +51,10 @@ def main() -> int:
     finally:
         setting.end()
     print("\n".join(["", *matrix.lines(), ""]))
-    print(f"{matrix.faults:,} faults in {matrix.rounds} rounds, {matrix.reads:,} readings meanwhile, SEED={seed}")
+    print(
+        f"{matrix.faults:,} faults in {matrix.rounds} rounds, {matrix.reads:,} readings meanwhile.", end=" "
+    )
+    print(f"SEED={seed}")
     for stall in matrix.stalls:
         print(f"stalled: {stall}")
     if options.json:
@@ -52,6 +62,10 @@ def main() -> int:
     if matrix.clean and not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if matrix.clean else 1
+
+
+def _path() -> list[str]:
+    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import client_faults
@@ -45,7 +46,9 @@ Say = Callable[[str], None]
 class Campaign:
     """Rounds over one setting. ``pause``: seconds between two faults of a lane, at most."""
 
-    def __init__(self, setting: Setting, seed: str, say: Say, *, pause: float = 0.4, keep: bool = False) -> None:
+    def __init__(
+        self, setting: Setting, seed: str, say: Say, *, pause: float = 0.4, keep: bool = False
+    ) -> None:
         self.setting = setting
         self.seed = seed
         self.matrix = Matrix(dict.fromkeys(fault.name for lane in LANES.values() for fault in lane))
@@ -53,7 +56,8 @@ class Campaign:
         self._pause = pause
         self._keep = keep
         self._bags = {lane: Bag(seed, lane, kinds) for lane, kinds in LANES.items()}
-        self._lingering = ThreadPoolExecutor(8)
+        self._pool = ThreadPoolExecutor(8)
+        self._lingering: list[Future[None]] = []
 
     def round(self, number: int, seconds: float) -> None:
         """Logs and injects for so long, delivers, and judges."""
@@ -85,8 +89,9 @@ class Campaign:
     def _inject(self, current: Round, number: int, until: float, injected: list[str]) -> None:
         with ThreadPoolExecutor(len(LANES)) as threads:
             lanes = [threads.submit(self._lane, lane, current, number, until, injected) for lane in LANES]
-        for done in lanes:
+        for done in [*lanes, *self._lingering]:
             done.result()
+        self._lingering.clear()
 
     def _lane(self, lane: str, current: Round, number: int, until: float, injected: list[str]) -> None:
         rng = random.Random(f"{self.seed} {number} {lane}")
@@ -113,45 +118,50 @@ class Campaign:
         chosen: Callable[[Place], bool] = lambda place: slot is None or place.uri == slot.uri  # noqa: E731
         backlog, ended = field.round.backlog(chosen), time.monotonic()
 
-        def recover() -> None:
+        def recover(*, everywhere: bool) -> None:
             what = f"everything logged before is durable after: {fault.name}"
-            wait_for(lambda: not field.round.left(backlog), DELIVERY_SECONDS, what)
+            left = partial(field.round.left, backlog, everywhere=everywhere)
+            wait_for(lambda: not left(), DELIVERY_SECONDS, what)
             took = time.monotonic() - ended
             self.matrix.add(fault.name, times, field.round.diaries.logged() - before, took)
 
-        if fault.lingers and slot is not None:
-            self._lingering.submit(self._linger, slot, field.round, backlog, recover, fault.name)
-        else:
-            recover()
+        def linger(slot: Slot) -> None:
+            try:
+                with slot.fault():
+                    recover(everywhere=True)
+            except StalledError as error:
+                self._stalled(field.round, error, f"{fault.name} in slot {slot.index}")
 
-    def _linger(
-        self, slot: Slot, current: Round, backlog: dict[str, int], recover: Callable[[], None], name: str
-    ) -> None:
-        # Its slot is not marked faulty: `left` looks at this backlog by itself.
-        try:
-            recover()
-        except StalledError as error:
-            self._stalled(current, error, f"{name} in slot {slot.index}: {current.left(backlog)}")
+        if fault.lingers and slot is not None:
+            self._lingering.append(self._pool.submit(linger, slot))
+        else:
+            recover(everywhere=False)
 
     def _deliver_and_read(self, current: Round) -> Verdict:
         self.setting.heal()
         current.stop()
         for _ in range(3):  # a connection that was black-holed ends one attempt
-            command = [sys.executable, "-m", "headrace", "sync", current.journals.root]
+            command: list[str | Path] = [sys.executable, "-m", "headrace", "sync", current.journals.root]
             done = _run(command, SYNC_SECONDS)
             if done.returncode == 0:
                 break
         else:
-            raise StalledError(f"headrace sync: {done.stdout}{done.stderr}")
+            raise StalledError(f"headrace sync: {done.stdout}{done.stderr[-500:]}")
         return self.read(current)
 
     def read(self, current: Round) -> Verdict:
         """Judges everything that can be read of a round's run."""
         uri = f"headrace://127.0.0.1:{self.setting.daemons[0].port}"
-        command = [sys.executable, PROGRAMS / "read.py", uri, current.run_id, current.diaries.folder]
+        command: list[str | Path] = [
+            sys.executable,
+            PROGRAMS / "read.py",
+            uri,
+            current.run_id,
+            current.diaries.folder,
+        ]
         done = _run(command, READ_SECONDS)
         if done.returncode != 0:
-            raise StalledError(f"reading: {done.stdout}{done.stderr}")
+            raise StalledError(f"reading: {done.stderr[-500:]}")
         return Verdict(**json.loads(done.stdout))
 
     def _stalled(self, current: Round, error: StalledError, during: str = "") -> None:
@@ -190,7 +200,14 @@ class Reader:
         self.passes = 0
         self._verdict = Verdict(0)
         uri = f"headrace://127.0.0.1:{setting.daemons[1].port}"
-        command = [sys.executable, PROGRAMS / "read.py", uri, current.run_id, current.diaries.folder, "--meanwhile"]
+        command: list[str | Path] = [
+            sys.executable,
+            PROGRAMS / "read.py",
+            uri,
+            current.run_id,
+            current.diaries.folder,
+            "--meanwhile",
+        ]
         self._log = (current.folder / "reader.log").open("ab")
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True

@@ -83,7 +83,9 @@ def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) ->
             chosen = np.flatnonzero(genuine & (numbers == number))
             index = indexes[chosen]
             known = index < len(stream.keys)
-            known[known] &= (stream.keys[index[known]] == key) & (stream.steps[index[known]] == steps[chosen][known])
+            known[known] &= (stream.keys[index[known]] == key) & (
+                stream.steps[index[known]] == steps[chosen][known]
+            )
             genuine[chosen[~known]] = False
             index = index[known]
             seen[number] += np.bincount(index, minlength=len(stream.keys))

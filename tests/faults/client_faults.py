@@ -35,13 +35,10 @@ def terminate_then_kill(field: Field) -> int:
 def stop_and_continue(field: Field) -> int:
     slot = field.choose_slot()
     assert slot.process is not None
-    slot.faulty = True
-    try:
+    with slot.fault():
         slot.process.send_signal(signal.SIGSTOP)
         field.sleep(0.3, 2.5)
-    finally:
         slot.process.send_signal(signal.SIGCONT)
-        slot.faulty = False
     return 1
 
 
@@ -79,10 +76,9 @@ def two_shippers(field: Field) -> int:
                     shutil.copy(file, target)
     claimed = 0
     if copies.exists():
-        command = [sys.executable, "-m", "headrace", "sync", copies]
-        with field.round.log.open("ab") as log:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(command, stdout=log, stderr=log, timeout=30, check=False)
+        command: list[str | Path] = [sys.executable, "-m", "headrace", "sync", copies]
+        with field.round.log.open("ab") as log, contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, stdout=log, stderr=log, timeout=30, check=False)
         claimed = 1
         shutil.rmtree(copies, ignore_errors=True)
     field.sleep(0, 0.5)

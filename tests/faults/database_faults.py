@@ -1,7 +1,6 @@
 """What happens to PostgreSQL, and between it and the daemons."""
 
 import asyncio
-import contextlib
 import signal
 import time
 from typing import Any
@@ -139,16 +138,17 @@ def _in_doubt(field: Field, how: str) -> int:
 
 
 def cut(field: Field) -> int:
-    field.random.choice(field.setting.daemons).database.cut_after(field.random.randrange(30_000))
+    proxy = field.random.choice(field.setting.daemons).database
+    proxy.cut_after(field.random.randrange(30_000))
     field.sleep(0.1, 0.5)
+    proxy.heal()
     return 1
 
 
 def hold(field: Field) -> int:
     proxy = field.random.choice(field.setting.daemons).database
     proxy.hold()
-    with contextlib.suppress(KeyboardInterrupt):
-        field.sleep(0.5, 3)
+    field.sleep(0.5, 3)
     proxy.heal()
     return 1
 

@@ -30,7 +30,7 @@ class Field:
 
 
 Inject = Callable[[Field], int]
-"""Injects the fault; how often it happened, 0 if there was no opportunity. When it returns, the fault is over."""
+"""Injects the fault; how often it happened, 0 without an opportunity. When it returns, the fault is over."""
 
 
 class Fault(NamedTuple):

@@ -33,7 +33,11 @@ class Journals:
             if path.parent not in self._open:
                 with contextlib.suppress(OSError, JournalError, ValueError):
                     header = json.loads(path.read_text())
-                    self._open[path.parent] = int(header["labels"]["pid"]), header["uri"], open_control(path.parent)
+                    self._open[path.parent] = (
+                        int(header["labels"]["pid"]),
+                        header["uri"],
+                        open_control(path.parent),
+                    )
         return {
             path.name: Place(pid, uri, numbers[layout.TAIL], numbers[layout.COMMITTED])
             for path, (pid, uri, numbers) in self._open.items()

@@ -1,4 +1,4 @@
-"""The result: for each kind of fault how often, how much was logged meanwhile, what went wrong, and how long."""
+"""The result: of each kind of fault how often, how much was logged, what went wrong, and for how long."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -73,20 +73,14 @@ class Matrix:
         return not self.total.violations and not self.stalls
 
     def lines(self) -> list[str]:
-        """A Markdown table, and a sentence."""
+        """A Markdown table."""
         rows = [row for row in self._rows.values() if row.times]
-        table = [
-            (row.fault, *map(_count, (row.times, row.points, row.lost, row.duplicated, row.reordered, row.foreign)))
-            + (f"{row.worst:.1f} s",)
-            for row in rows
-        ]
-        sums = [sum(getattr(row, name) for row in rows) for name in ("times",)]
+        table = [_cells(f"{row.fault}", row, row.worst) for row in rows]
         verdict = self.total
-        ends = (verdict.logged, verdict.lost, verdict.duplicated, verdict.reordered, verdict.foreign)
-        worst = max((row.worst for row in rows), default=0.0)
-        table.append(("**all**", *map(_count, (*sums, *ends)), f"{worst:.1f} s"))
-        lines = [f"| {' | '.join(_HEAD)} |", "|---|" + "---:|" * (len(_HEAD) - 1)]
-        return lines + [f"| {' | '.join(line)} |" for line in table]
+        whole = Row("", self.faults, verdict.logged, *verdict[1:])
+        table.append(_cells("**all**", whole, max((row.worst for row in rows), default=0.0)))
+        head = [f"| {' | '.join(_HEAD)} |", "|---|" + "---:|" * (len(_HEAD) - 1)]
+        return [*head, *(f"| {' | '.join(line)} |" for line in table)]
 
     def to_json(self) -> dict[str, Any]:
         """Everything."""
@@ -100,5 +94,6 @@ class Matrix:
         }
 
 
-def _count(number: int) -> str:
-    return f"{number:,}"
+def _cells(name: str, row: Row, worst: float) -> list[str]:
+    counts = (row.times, row.points, row.lost, row.duplicated, row.reordered, row.foreign)
+    return [name, *(f"{count:,}" for count in counts), f"{worst:.1f} s"]

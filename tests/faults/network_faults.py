@@ -12,6 +12,7 @@ def cut_within_a_message(field: Field) -> int:
     slot = field.choose_slot()
     slot.proxy.cut_after(field.random.randrange(20_000))
     field.sleep(0.2, 1)
+    slot.proxy.heal()
     return 1
 
 
@@ -26,11 +27,10 @@ def delay(field: Field) -> int:
 def hold(field: Field) -> int:
     """Packets are dropped for a while; TCP brings them in the end."""
     slot = field.choose_slot()
-    slot.faulty = True
-    slot.proxy.hold()
-    field.sleep(0.5, 3)
-    slot.proxy.heal()
-    slot.faulty = False
+    with slot.fault():
+        slot.proxy.hold()
+        field.sleep(0.5, 3)
+        slot.proxy.heal()
     return 1
 
 

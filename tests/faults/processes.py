@@ -59,6 +59,8 @@ def stack(pid: int) -> str:
     if program is None:
         return "(install py-spy to see where it is)"
     with contextlib.suppress(subprocess.SubprocessError):
-        told = subprocess.run([program, "dump", "--pid", str(pid)], capture_output=True, timeout=20, check=False)
+        told = subprocess.run(
+            [program, "dump", "--pid", str(pid)], capture_output=True, timeout=20, check=False
+        )
         return (told.stdout + told.stderr).decode(errors="replace")
     return "(py-spy does not answer)"

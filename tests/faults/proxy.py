@@ -60,6 +60,11 @@ class Connection:
         self.left: int | None = None
         """After so many bytes more it is cut."""
 
+    def heal(self) -> None:
+        """Everything passes, unless an answer is lost already."""
+        self.open.set()
+        self.left = None
+
     def cut(self) -> None:
         """Resets both sides."""
         self.client.transport.abort()
@@ -123,7 +128,7 @@ class Proxy:
     def heal(self) -> None:
         """Everything passes again."""
         self.delay, self.slow_answers, self.lose_answer_to, self.cut_during = 0.0, False, b"", b""
-        self._each(lambda connection: connection.open.set())
+        self._each(Connection.heal)
 
     def _each(self, action: Callable[[Connection], object]) -> None:
         def act() -> None:

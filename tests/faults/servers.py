@@ -1,4 +1,4 @@
-"""The servers of the campaign: a PostgreSQL and two daemons on one folder, each kept running like a service."""
+"""The servers of the campaign, each kept running as a service is: a PostgreSQL, two daemons on one folder."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ class Postgres:
         self.folder = folder
         folder.mkdir()
         with (folder / "owner.log").open("ab") as log:
-            command = [sys.executable, PROGRAMS / "postgres.py", folder]
+            command: list[str | Path] = [sys.executable, PROGRAMS / "postgres.py", folder]
             self._owner = subprocess.Popen(command, stdout=log, stderr=log)
         wait_for((folder / "url").exists, START_SECONDS, "PostgreSQL starts")
         self.url = (folder / "url").read_text()

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import md5
 from pathlib import Path
 
@@ -33,12 +34,28 @@ class Slot:
         self.daemon = daemons[index % 2]
         self.proxy = Proxy(loop, self.daemon.port)
         self.process: subprocess.Popen[bytes] | None = None
-        self.faulty = False
-        """Whether its network is at fault now: what it logs is not expected to arrive."""
+        self._faults = 0
+        self._lock = threading.Lock()
 
     @property
     def uri(self) -> str:
         return f"headrace://127.0.0.1:{self.proxy.port}"
+
+    @property
+    def faulty(self) -> bool:
+        """Whether a fault of this slot goes on: what it logs is not expected to arrive now."""
+        return self._faults > 0
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """A fault of this slot, which others need not wait for."""
+        with self._lock:
+            self._faults += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._faults -= 1
 
     def route(self, daemon: Daemon) -> None:
         """Sends new connections to this daemon."""
@@ -77,7 +94,14 @@ class Round:
             "HEADRACE_SHIPPER": "agent" if slot.style == "waits" else "thread",
             "HEADRACE_EXIT_TIMEOUT": "5",
         }
-        command = [sys.executable, PROGRAMS / "rank.py", self.diaries.folder, str(number), slot.style, self.seed]
+        command: list[str | Path] = [
+            sys.executable,
+            PROGRAMS / "rank.py",
+            self.diaries.folder,
+            str(number),
+            slot.style,
+            self.seed,
+        ]
         with self.log.open("ab") as log:
             slot.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
@@ -95,10 +119,10 @@ class Round:
         """The tails, as they are now, of the journals that are ``chosen``."""
         return {name: place.tail for name, place in self.journals.places().items() if chosen(place)}
 
-    def left(self, backlog: dict[str, int]) -> dict[str, int]:
-        """What of a backlog is not durable yet, in cells."""
+    def left(self, backlog: dict[str, int], *, everywhere: bool = False) -> dict[str, int]:
+        """What of a backlog is not durable yet, in cells; ``everywhere``: in slots that are at fault too."""
         places = self.journals.places()
-        faulty = {slot.uri for slot in self.slots if slot.faulty}
+        faulty = {slot.uri for slot in self.slots if slot.faulty and not everywhere}
         return {
             name: tail - places[name].committed
             for name, tail in backlog.items()

@@ -23,7 +23,10 @@ def readable(streams: list[Stream], rng: np.random.Generator) -> Reading:
     reading = {}
     for key in range(KEYS):
         calls = [
-            [(int(stream.steps[index]), value_of(stream.number, index)) for index in np.flatnonzero(stream.keys == key)]
+            [
+                (int(stream.steps[index]), value_of(stream.number, int(index)))
+                for index in np.flatnonzero(stream.keys == key)
+            ]
             for stream in streams
         ]
         turns = rng.permutation([number for number, its in enumerate(calls) for _ in its])
@@ -32,7 +35,9 @@ def readable(streams: list[Stream], rng: np.random.Generator) -> Reading:
     return reading
 
 
-def edit(reading: Reading, rng: np.random.Generator, how: Callable[[list[tuple[int, float]], int], None]) -> Reading:
+def edit(
+    reading: Reading, rng: np.random.Generator, how: Callable[[list[tuple[int, float]], int], None]
+) -> Reading:
     """Changes one place, not the last, of one key."""
     key = int(rng.integers(KEYS))
     points = [(int(step), float(value)) for step, value in zip(*reading[key], strict=True)]
@@ -85,8 +90,8 @@ CHANGES: dict[str, Callable[[int, float], tuple[int, float]]] = {
     "no number": lambda step, _: (step, float("nan")),
     "infinite": lambda step, _: (step, float("inf")),
     "negative": lambda step, value: (step, -1.0 - value),
-    "of nobody": lambda step, value: (step, value_of(77, 1)),
-    "never called": lambda step, value: (step, value_of(2, 60)),
+    "of nobody": lambda step, _: (step, value_of(77, 1)),
+    "never called": lambda step, _: (step, value_of(2, 60)),
 }
 
 

@@ -20,7 +20,7 @@ PACKAGES = Path(__file__).parents[2]
 async def test_without_the_variable_nothing_is_there() -> None:
     assert VARIABLE not in os.environ
     assert failpoints.active is None
-    assert await failpoints.failpoint("commit.after") is None
+    await failpoints.failpoint("commit.after")
     assert not inspect.getclosurevars(failpoints.failpoint).globals  # it looks at nothing
 
 
@@ -71,9 +71,14 @@ def test_nonsense_is_refused(text: str) -> None:
 
 
 def test_kill_is_sigkill() -> None:
-    program = "import asyncio; from headrace_storage.failpoints import failpoint; asyncio.run(failpoint('fold'))"
+    program = (
+        "import asyncio; from headrace_storage.failpoints import failpoint; asyncio.run(failpoint('fold'))"
+    )
     environment = {**os.environ, VARIABLE: "fold=kill"}
-    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode
+        == -signal.SIGKILL
+    )
 
 
 def test_every_name_has_a_place_and_every_place_a_name() -> None:

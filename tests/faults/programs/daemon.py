@@ -12,6 +12,10 @@ from pathlib import Path
 
 from headrace_ingest import app, folder, housekeeping, incarnation, main
 from headrace_storage import failpoints
+from headrace_storage.collect import Collector
+from headrace_storage.compact import Compactor
+from headrace_storage.fold import Fold
+from headrace_storage.publish import Publisher
 from stacks import print_stacks
 
 NAME, SPEC, ARGUMENTS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
@@ -31,10 +35,14 @@ def hurry() -> None:
     incarnation.HEARTBEAT = 0.5  # type: ignore[misc]
     housekeeping.LEASE_SECONDS = 3.0  # type: ignore[misc]
     app.PRUNE_INTERVAL = 2.0  # type: ignore[misc]
-    app.Fold = partial(app.Fold, interval=0.3)  # type: ignore[assignment,misc]
-    app.Compactor = partial(app.Compactor, interval=0.5, rest=0.5)  # type: ignore[assignment,misc]
-    app.Publisher = partial(app.Publisher, interval=0.5)  # type: ignore[assignment,misc]
-    app.Collector = partial(app.Collector, interval=1.0, grace=2.0, dead_after=4.0)  # type: ignore[assignment,misc]
+    hurried = {
+        "Fold": partial(Fold, interval=0.3),
+        "Compactor": partial(Compactor, interval=0.5, rest=0.5),
+        "Publisher": partial(Publisher, interval=0.5),
+        "Collector": partial(Collector, interval=1.0, grace=2.0, dead_after=4.0),
+    }
+    for name, task in hurried.items():
+        setattr(app, name, task)
 
 
 if __name__ == "__main__":

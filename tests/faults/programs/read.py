@@ -9,6 +9,7 @@ import json
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from checker import Points, Verdict, check, check_meanwhile
 from diaries import Diaries
 from headrace import Client
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, UnavailableError
 
 
 def read(client: Client, run_id: str, key: int) -> Points:
@@ -27,7 +28,19 @@ def read(client: Client, run_id: str, key: int) -> Points:
 def read_all(client: Client, run_id: str, diaries: Diaries) -> Verdict:
     streams = diaries.streams()
     keys = sorted({key for stream in streams for key in np.unique(stream.keys).tolist()})
-    return check(streams, {key: read(client, run_id, key) for key in keys})
+    return check(streams, {key: patiently(client, run_id, key) for key in keys})
+
+
+def patiently(client: Client, run_id: str, key: int) -> Points:
+    """Reads, again when the daemon has just lost its database."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return read(client, run_id, key)
+        except UnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def read_meanwhile(client: Client, run_id: str, diaries: Diaries) -> None:
