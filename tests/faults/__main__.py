@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--seed", default="", help="the same faults in the same order (default: a new one)")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long to inject (default: 3)")
     parser.add_argument(
-        "--round", type=float, default=30.0, help="seconds between two judgements (default: 30)"
+        "--round", type=float, default=60.0, help="seconds between two judgements (default: 60)"
     )
     parser.add_argument("--json", type=Path, help="write the matrix there too")
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs and journals")
@@ -51,9 +51,7 @@ def main() -> int:
     finally:
         setting.end()
     print("\n".join(["", *matrix.lines(), ""]))
-    print(
-        f"{matrix.faults:,} faults in {matrix.rounds} rounds, {matrix.reads:,} readings meanwhile.", end=" "
-    )
+    print(f"{matrix.faults:,} faults in {matrix.rounds} rounds, {matrix.reads:,} readings meanwhile")
     print(f"SEED={seed}")
     for stall in matrix.stalls:
         print(f"stalled: {stall}")

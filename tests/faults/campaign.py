@@ -39,6 +39,7 @@ LANES: dict[str, list[Fault]] = {
 }
 SYNC_SECONDS = 120.0
 READ_SECONDS = 180.0
+LINGER_SECONDS = 30.0
 
 Say = Callable[[str], None]
 
@@ -100,6 +101,8 @@ class Campaign:
             slots = [slot for slot in slots if str(slot.index) in lane]
         while time.monotonic() < until and not self.matrix.stalls:
             fault = self._bags[lane].next()
+            if fault.lingers and until - time.monotonic() < LINGER_SECONDS:
+                continue  # the round would wait for it
             field = Field(self.setting, current, rng, slots)
             try:
                 self._one(fault, field, injected)

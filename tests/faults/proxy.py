@@ -83,6 +83,7 @@ class Proxy:
         self._loop = loop
         self.target = target
         self.connections: set[Connection] = set()
+        self._forgotten: set[Connection] = set()  # the loop alone would let them be collected, and closed
         self.delay = 0.0
         self.slow_answers = False
         self.lose_answer_to = b""
@@ -123,7 +124,12 @@ class Proxy:
 
     def forget(self) -> None:
         """What is held now stays held, whoever heals: only new connections pass."""
-        self._loop.call(self.connections.clear)
+
+        def move() -> None:
+            self._forgotten |= self.connections
+            self.connections.clear()
+
+        self._loop.call(move)
 
     def heal(self) -> None:
         """Everything passes again."""
@@ -162,6 +168,7 @@ class Proxy:
             await asyncio.gather(*pumps, return_exceptions=True)
             connection.cut()
             self.connections.discard(connection)
+            self._forgotten.discard(connection)
 
     async def _requests(self, connection: Connection, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(_CHUNK):

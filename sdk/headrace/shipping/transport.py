@@ -27,9 +27,9 @@ OPTIONS = [
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # By default gRPC asks twice while it sends nothing else, and then once a minute: a connection that was
-    # black-holed while answers were due counted as alive for 80 seconds.
-    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC also asks by itself to measure the connection, waits a minute for that answer, and meanwhile does not
+    # ask for its keepalive: without this, a black-holed connection counts as alive for more than a minute.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     # The shipper has pauses of its own: on top of them, attempts would fail without being made.
