@@ -155,13 +155,8 @@ class Campaign:
     def read(self, current: Round) -> Verdict:
         """Judges everything that can be read of a round's run."""
         uri = f"headrace://127.0.0.1:{self.setting.daemons[0].port}"
-        command: list[str | Path] = [
-            sys.executable,
-            PROGRAMS / "read.py",
-            uri,
-            current.run_id,
-            current.diaries.folder,
-        ]
+        command: list[str | Path] = [sys.executable, PROGRAMS / "read.py", uri, current.run_id]
+        command += [current.diaries.folder, self.setting.folder / "data"]
         done = _run(command, READ_SECONDS)
         if done.returncode != 0:
             raise StalledError(f"reading: {done.stderr[-500:]}")

@@ -69,6 +69,15 @@ def check_meanwhile(streams: Iterable[Stream], read: Mapping[int, Points]) -> Ve
     return _judge(list(streams), read, whole=False)
 
 
+def descents(values: NDArray[np.float64]) -> int:
+    """How often a point comes after a later one of its stream; ``values`` in the order that a writer gave."""
+    numbers, indexes, genuine = _origins(values)
+    return sum(
+        int(np.count_nonzero(np.diff(indexes[genuine & (numbers == number)]) < 0))
+        for number in np.unique(numbers[genuine]).tolist()
+    )
+
+
 def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) -> Verdict:
     seen = {stream.number: np.zeros(len(stream.keys), np.int64) for stream in streams}
     by_number = {stream.number: stream for stream in streams}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker import Points, Stream, Verdict, check, check_meanwhile, value_of
+from checker import Points, Stream, Verdict, check, check_meanwhile, descents, value_of
 
 KEYS = 3
 Reading = dict[int, Points]
@@ -138,3 +138,10 @@ def test_meanwhile_the_newest_may_be_missing_but_nothing_before() -> None:
 def test_nothing_readable_is_all_lost() -> None:
     streams = logged(np.random.default_rng(1))
     assert check(streams, {}) == Verdict(150, lost=150)
+
+
+def test_the_order_of_a_writer_across_keys() -> None:
+    values = np.array([value_of(number, index) for index in range(20) for number in (1, 2)])
+    assert descents(values) == 0
+    values[[4, 10]] = values[[10, 4]]
+    assert descents(values) > 0

@@ -27,8 +27,8 @@ OPTIONS = [
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # gRPC also asks by itself to measure the connection, waits a minute for that answer, and meanwhile does not
-    # ask for its keepalive: without this, a black-holed connection counts as alive for more than a minute.
+    # gRPC also pings by itself, to measure the connection, waits a minute for that answer, and holds its
+    # keepalive back meanwhile: without this, a black-holed connection counts as alive for over a minute.
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

@@ -1,7 +1,8 @@
-"""Reads a run and judges it: ``read.py URI RUN DIARIES [KEY...]`` prints the verdict as JSON.
+"""Reads a run and judges it: ``read.py URI RUN DIARIES DATA`` prints the verdict as JSON.
 
-Without keys: everything, once, as it must be after all was delivered. With ``--meanwhile``: for ever, key
-after key, while processes log; a line for every pass, until its standard input ends.
+Everything, as it must be after all was delivered, through a daemon and from the files in DATA. With
+``--meanwhile`` in place of DATA: for ever, key after key, while processes log; a line for every pass, until
+its standard input ends.
 """
 
 import faulthandler
@@ -18,6 +19,7 @@ from checker import Points, Verdict, check, check_meanwhile
 from diaries import Diaries
 from headrace import Client
 from headrace.errors import HeadraceError, UnavailableError
+from published import check_published
 
 
 def read(client: Client, run_id: str, key: int) -> Points:
@@ -25,10 +27,12 @@ def read(client: Client, run_id: str, key: int) -> Points:
     return np.array(columns.steps, np.int64), np.array(columns.values, np.float64)
 
 
-def read_all(client: Client, run_id: str, diaries: Diaries) -> Verdict:
+def read_all(client: Client, run_id: str, diaries: Diaries, data: Path) -> Verdict:
     streams = diaries.streams()
     keys = sorted({key for stream in streams for key in np.unique(stream.keys).tolist()})
-    return check(streams, {key: patiently(client, run_id, key) for key in keys})
+    points = {key: patiently(client, run_id, key) for key in keys}
+    verdict = check(streams, points)
+    return verdict + check_published(data, run_id, sum(len(steps) for steps, _ in points.values()))
 
 
 def patiently(client: Client, run_id: str, key: int) -> Points:
@@ -59,8 +63,8 @@ def read_meanwhile(client: Client, run_id: str, diaries: Diaries) -> None:
 
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    uri, run_id, folder = sys.argv[1:4]
-    if "--meanwhile" in sys.argv:
+    uri, run_id, folder, data = sys.argv[1:5]
+    if data == "--meanwhile":
         read_meanwhile(Client(uri), run_id, Diaries(Path(folder)))
     else:
-        print(json.dumps(read_all(Client(uri), run_id, Diaries(Path(folder)))._asdict()))
+        print(json.dumps(read_all(Client(uri), run_id, Diaries(Path(folder)), Path(data))._asdict()))
