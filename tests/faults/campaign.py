@@ -109,6 +109,9 @@ class Campaign:
             except StalledError as error:
                 self._stalled(current, error, fault.name)
                 return
+            except Exception:  # noqa: BLE001 - the matrix of what happened before is worth printing
+                self.matrix.stalled(f"{fault.name}: {traceback.format_exc()}")
+                return
             time.sleep(rng.uniform(0, self._pause))
 
     def _one(self, fault: Fault, field: Field, injected: list[str]) -> None:

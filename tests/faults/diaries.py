@@ -1,6 +1,7 @@
 """All diaries of a folder, as the checker wants them."""
 
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -14,13 +15,16 @@ class Diaries:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: dict[Path, Diary] = {}
+        self._lock = Lock()
 
     def all(self) -> list[Diary]:
         """Those that exist by now."""
         for path in sorted(self.folder.glob("*.diary")):
-            if path not in self._open:
-                self._open[path] = Diary(path)
-        return list(self._open.values())
+            with self._lock:
+                if path not in self._open:
+                    self._open[path] = Diary(path)
+        with self._lock:
+            return list(self._open.values())
 
     def stop(self) -> None:
         """Asks all processes to end, those that a fork makes later too when called again."""

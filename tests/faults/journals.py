@@ -40,7 +40,7 @@ class Journals:
                     )
         return {
             path.name: Place(pid, uri, numbers[layout.TAIL], numbers[layout.COMMITTED])
-            for path, (pid, uri, numbers) in self._open.items()
+            for path, (pid, uri, numbers) in list(self._open.items())  # several threads look
         }
 
     def forget(self) -> None:
