@@ -70,13 +70,18 @@ async def serve(
     """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls."""
     async with AsyncExitStack() as stack:
         # A connection for each, so that a commit waits neither for a read nor for a fold.
-        for_commits, for_calls, for_background = databases = [
-            await stack.enter_async_context(_database(database_url, name))
-            for name in ("headrace commits", "headrace calls", "headrace background")
-        ]
         store = LocalStore(config.data)
-        incarnation = Incarnation(Incarnations(for_background), lambda number: SegmentWriter(store, number))
-        await incarnation.register()
+        try:
+            for_commits, for_calls, for_background = databases = [
+                await stack.enter_async_context(_database(database_url, name))
+                for name in ("headrace commits", "headrace calls", "headrace background")
+            ]
+            incarnation = Incarnation(
+                Incarnations(for_background), lambda number: SegmentWriter(store, number)
+            )
+            await incarnation.register()
+        except StorageError as error:
+            raise StartError(f"the database cannot be used: {error}") from error
 
         activity, attendance = Activity(), Attendance()
         committer = Committer(Commits(for_commits), incarnation, config.bounds)
