@@ -12,6 +12,9 @@ from servers import Daemon
 RARE = frozenset(["publish", "compact.before", "compact.after", "fold", "collect", "heartbeat"])
 """Failpoints of background tasks: one daemon of the two does these, after a while."""
 
+SURE = RARE | {"open.before", "open.after"}
+"""Failpoints that are not passed often enough for a chance."""
+
 
 def _other(field: Field, daemon: Daemon) -> Daemon:
     return next(other for other in field.setting.daemons if other is not daemon)
@@ -65,7 +68,9 @@ def zombie(field: Field) -> int:
 def at_failpoint(name: str, action: str, field: Field) -> int:
     """Loads a failpoint into both daemons until it happened; how often it did."""
     daemons = field.setting.daemons
-    chance = 1.0 if name in RARE else field.random.choice([1.0, 0.3, 0.1])
+    chance = 1.0 if name in SURE else field.random.choice([1.0, 0.3, 0.1])
+    if name == "collect":
+        _leave_something_to_collect(daemons[0])
     before = [daemon.hits(name, action.partition("(")[0]) for daemon in daemons]
 
     def happened() -> int:
@@ -80,7 +85,7 @@ def at_failpoint(name: str, action: str, field: Field) -> int:
             for slot in field.setting.slots:
                 slot.proxy.cut()
     try:
-        wait_for(happened, 8 if name in RARE else 4, "it happens")
+        wait_for(happened, 10 if name in RARE else 4, "it happens")
         if action != "kill":
             field.sleep(0.1, 1)
     except StalledError:
@@ -89,6 +94,14 @@ def at_failpoint(name: str, action: str, field: Field) -> int:
         if daemon.ready():
             daemon.arm("")
     return happened()
+
+
+def _leave_something_to_collect(daemon: Daemon) -> None:
+    """A daemon that is killed leaves an incarnation, which is declared dead 4 s later."""
+    daemon.wait_until_ready()
+    starts = daemon.starts
+    daemon.send(signal.SIGKILL)
+    wait_for(lambda: daemon.starts > starts and daemon.ready(), 60, f"daemon {daemon.name} restarts")
 
 
 KINDS: dict[str, Inject] = {
