@@ -48,6 +48,8 @@ def main() -> int:
         while time.monotonic() < until and not matrix.stalls:
             number += 1
             campaign.round(number, min(options.round, max(5.0, until - time.monotonic())))
+    except KeyboardInterrupt:
+        say("interrupted")
     finally:
         setting.end()
     print("\n".join(["", *matrix.lines(), ""]))

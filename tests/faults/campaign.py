@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +90,11 @@ class Campaign:
     def _inject(self, current: Round, number: int, until: float, injected: list[str]) -> None:
         with ThreadPoolExecutor(len(LANES)) as threads:
             lanes = [threads.submit(self._lane, lane, current, number, until, injected) for lane in LANES]
+            try:
+                wait(lanes)
+            except KeyboardInterrupt:
+                self.matrix.stalled("interrupted")  # which the lanes look at
+                raise
         for done in [*lanes, *self._lingering]:
             done.result()
         self._lingering.clear()
