@@ -82,7 +82,8 @@ class Campaign:
         if not (self._keep or verdict.violations or meanwhile.violations):
             shutil.rmtree(current.folder, ignore_errors=True)
         self._say(
-            f"round {number}: {len(injected)} kinds, {self.matrix.faults} faults, {verdict.logged:,} points, "
+            f"round {number}: {len(set(injected))} kinds, {self.matrix.faults} faults so far, "
+            f"{verdict.logged:,} points, "
             f"lost {verdict.lost}, duplicated {verdict.duplicated}, reordered {verdict.reordered}, "
             f"foreign {verdict.foreign}, {reader.passes} readings meanwhile: {meanwhile.violations} wrong"
         )
