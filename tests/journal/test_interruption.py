@@ -143,11 +143,14 @@ def test_a_forked_child_has_a_journal_of_its_own(journals: Any, read: Any) -> No
     for _ in range(10):
         pid = os.fork()
         if pid == 0:
-            first.abandon()
-            for step in range(1000):
-                log.log_metric("child", 1.0, step)
-                log.log_metrics({"a": 1.0, "b": 1.0}, step)
-            os._exit(0)
+            try:
+                first.abandon()
+                for step in range(1000):
+                    log.log_metric("child", 1.0, step)
+                    log.log_metrics({"a": 1.0, "b": 1.0}, step)
+                os._exit(0)
+            finally:
+                os._exit(1)  # whatever happens: a child that goes on runs all tests that follow
         pids.append(pid)
     for pid in pids:
         assert os.waitpid(pid, 0)[1] == 0

@@ -342,7 +342,7 @@ class Writer:
         return successor
 
     def abandon(self) -> None:
-        """In a forked child: leaves the journal to the parent.
+        """In a forked child: leaves the journal to the parent; ``folder.let_locks_go`` closes its lock.
 
         A call that the fork interrupted goes on in both processes. In this one its tail goes to a copy.
         """
@@ -356,7 +356,6 @@ class Writer:
         self.inside = self.asleep = False
         self.waiters = Waiters()
         self.wake = _nothing
-        os.close(self._lock_descriptor)
 
     def close(self) -> None:
         """Says that no more will come, for good."""
