@@ -1,9 +1,9 @@
 """What a crash of the training's machine left of its journal is delivered; the rest is counted."""
 
-import json
 from pathlib import Path
 
-from headrace.journal.layout import CONTROL, TAIL, WRITER
+from headrace.journal.folder import header, write_header
+from headrace.journal.layout import CONTROL, TAIL
 from headrace_proto.wire import CELL_SIZE
 from obedient import Training, headrace, steps_of, tags_of
 from running import Daemon, eventually
@@ -17,8 +17,7 @@ def test_what_is_left_after_a_crash_of_the_machine(daemon: Daemon, private_journ
     [first] = private_journals.glob("*/*/00000000000000000000.cells")
     eventually(lambda: _tail(first.parent) > 20_010, "everything is written")
     training.kill()
-    header = first.parent / WRITER
-    header.write_text(json.dumps(json.loads(header.read_text()) | {"boot": "another boot"}))
+    write_header(first.parent, header(first.parent) | {"boot": "another boot"})
     with first.open("r+b") as file:  # a page that never reached the disk
         file.seek(4096)
         file.write(bytes(4096))

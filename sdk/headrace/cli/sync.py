@@ -39,7 +39,8 @@ def _sync(options: argparse.Namespace) -> int:
 
         report = sync(options.DIR, uri=options.tracking_uri, refill=options.refill, progress=on_progress)
     if options.json:
-        output.print_json({**asdict(report), "unfinished": [str(path) for path in report.unfinished]})
+        paths = {name: [str(path) for path in getattr(report, name)] for name in ("unfinished", "unreadable")}
+        output.print_json({**asdict(report), **paths})
     else:
         print(f"delivered {report.delivered:,} operations from {report.journals:,} journals")
     if report.rejects:
@@ -47,4 +48,7 @@ def _sync(options: argparse.Namespace) -> int:
     if report.pending:
         left = ", ".join(map(str, report.unfinished))
         print(f"headrace: {report.pending:,} operations are left in {left}", file=sys.stderr)
-    return 1 if report.pending else 0
+    if report.unreadable:
+        names = ", ".join(map(str, report.unreadable))
+        print(f"headrace: these journals cannot be read, and are kept: {names}", file=sys.stderr)
+    return 1 if report.pending or report.unreadable else 0

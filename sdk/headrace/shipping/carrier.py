@@ -70,13 +70,13 @@ class Carrier:
     unreadable: set[Path] = field(default_factory=set)
     delivered: set[Path] = field(default_factory=set)
     """Journals of dead writers that are delivered whole: there is nothing more to learn of them."""
-    crowded: bool = False
-    """Whether journals wait because :attr:`at_once` others are being shipped."""
+    waiting: set[Path] = field(default_factory=set)
+    """Journals that wait because :attr:`at_once` others are being shipped."""
 
     def scan(self) -> None:
         """Takes on what is there to ship, and deletes what is delivered and old enough."""
         shippers: set[Shipper] = set()
-        self.crowded = False
+        self.waiting.clear()
         for standing in self.standings(self.delivered):
             if standing.living and not (self.living and standing.shipper == "agent"):
                 continue  # its own process ships it
@@ -93,7 +93,7 @@ class Carrier:
                 self.offered.add(standing.folder)
                 shipper.take_on(standing.folder, living=standing.living, refill=self.refill)
             else:
-                self.crowded = True
+                self.waiting.add(standing.folder)
         for path in [path for path in self.delivered if _expired(path, self.keep)]:
             folders.remove(path)
             self.delivered.discard(path)
@@ -122,7 +122,7 @@ class Carrier:
                 self.scan()
             except OSError:
                 logger.exception("the folder of journals %s cannot be read", self.root)
-            await asyncio.sleep(min(interval, CROWDED_SECONDS) if self.crowded else interval)
+            await asyncio.sleep(min(interval, CROWDED_SECONDS) if self.waiting else interval)
 
 
 def _expired(path: Path, keep: float) -> bool:

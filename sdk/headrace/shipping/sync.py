@@ -37,6 +37,8 @@ class SyncReport:
     """Refused operations in the journals, old ones too (``headrace rejects`` shows them)."""
     journals: int = 0
     unfinished: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+    """Journals that are damaged; the log says how."""
 
 
 def sync(
@@ -84,7 +86,7 @@ async def _sync(
             left = _left(carrier, goal)
             for shipper in fleet.shippers:
                 shipper.tidy()
-            if carrier.crowded:
+            if carrier.waiting:
                 carrier.scan()
             progress(SyncProgress(total, total - sum(left.values())))
             if not left:
@@ -105,6 +107,7 @@ async def _sync(
         rejects=sum(standing.rejects for standing in now.values()),
         journals=len(goal),
         unfinished=sorted(left),
+        unreadable=sorted(carrier.unreadable),
     )
 
 
@@ -119,7 +122,7 @@ def _left(carrier: Carrier, goal: dict[Path, Standing]) -> dict[Path, int]:
             lane = shipper.lane(standing.folder.name)
             if lane:
                 committed = lane.reader.tail - lane.lacking()
-            elif standing.folder not in carrier.offered:
+            elif standing.folder in carrier.waiting:
                 committed = 0
         if goal[standing.folder].tail > committed:
             left[standing.folder] = goal[standing.folder].tail - committed
