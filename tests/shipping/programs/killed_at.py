@@ -22,7 +22,7 @@ from headrace.journal.writer import Writer
 from headrace_proto.wire import CELL_SIZE
 
 vars(layout).update(FIRST_FILE=8 * CELL_SIZE, LARGEST_FILE=32 * CELL_SIZE)
-root, uri = Path(sys.argv[1]) / f"host-{boot_id()[:12]}", sys.argv[2]
+journals, uri = Path(sys.argv[1]), sys.argv[2]
 returned = memoryview(mmap.mmap(-1, 8)).cast("Q")
 
 
@@ -32,7 +32,8 @@ def work(name: str) -> None:
     def successor(_: Writer) -> Writer:
         raise AssertionError("nothing interrupts these calls")
 
-    writer = Writer(root, name, {"uri": uri, "boot": boot_id()}, 1.0, successor)
+    # A folder for each: what the others left there would be looked at, and add bytecodes.
+    writer = Writer(journals / f"host-{name}", name, {"uri": uri, "boot": boot_id()}, 1.0, successor)
     log = RunLog(writer, "0" * 32, "")
     for number in range(3):
         at = number * 100
