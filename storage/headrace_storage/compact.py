@@ -7,6 +7,7 @@ collector finds when this incarnation is dead.
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import structlog
@@ -22,7 +23,9 @@ from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
+from headrace_storage.segments.merge import Merge
 from headrace_storage.segments.read import SegmentReader
+from headrace_storage.segments.schema import ROW_GROUP
 from headrace_storage.segments.write import SegmentWriter
 
 _log = structlog.get_logger()
@@ -31,14 +34,14 @@ FULL: Final = 1_000_000
 """Rows from which on an object is large enough and is left alone."""
 
 _MOST_ROWS: Final = 2 * FULL
-"""Rows of one merge: bounds the memory, about 250 bytes a row."""
+"""Rows of one merge: bounds how long it takes, and what it holds if steps do not ascend, 90 bytes a row."""
 
 _MERGE_AT: Final = 8
 """Objects of a level that are merged into one of the next."""
 
-_MOST_OBJECTS: Final = 512
+_MOST_OBJECTS: Final = 128
 _MOST_INLINE: Final = 4096
-_MOST_INLINE_BYTES: Final = 64 << 20
+_MOST_INLINE_BYTES: Final = 16 << 20
 
 
 class Compactor:
@@ -92,22 +95,24 @@ class Compactor:
             self._rested_at = self._clock() + self._rest * (self._clock() - start)
         return swaps
 
-    async def _drainable(self) -> list[SegmentRef]:
+    async def _drainable(self) -> Sequence[SegmentRef]:
         return await self._segments.drainable(self._damaged, most=_MOST_INLINE, most_bytes=_MOST_INLINE_BYTES)
 
-    async def _mergeable(self) -> list[SegmentRef]:
+    async def _mergeable(self) -> Sequence[SegmentRef]:
         """The inputs of the merge that is due at the lowest level."""
         for level, objects in (await self._segments.small_objects(FULL, self._damaged)).items():
             if objects >= _MERGE_AT:
-                return await self._segments.mergeable_objects(
+                inputs = await self._segments.mergeable_objects(
                     level, FULL, self._damaged, most=_MOST_OBJECTS, most_rows=_MOST_ROWS
                 )
+                return _enough(inputs)
         return []
 
     async def _replace(self, inputs: Sequence[SegmentRef], *, level: int) -> bool:
         """Merge the inputs into one object; False when one of them is damaged or went meanwhile."""
+        merge = Merge(self._reader.sources(inputs), ROW_GROUP)
         try:
-            output = await self._writer.write_object(await self._reader.read(inputs), by_step=True)
+            output = await self._writer.write_merged(merge)
         except (SegmentCorruptError, SegmentMissingError) as error:
             if error.segment_id is None:
                 raise
@@ -124,5 +129,21 @@ class Compactor:
             _log.info("compaction was overtaken", inputs=len(inputs), error=str(error))
             return False
         await failpoint("compact.after")
-        _log.debug("compacted", inputs=len(inputs), rows=output.rows, path=output.path, level=level)
+        _log.debug(
+            "compacted",
+            inputs=len(inputs),
+            rows=output.rows,
+            held=merge.most_held,
+            path=output.path,
+            level=level,
+        )
         return True
+
+
+def _enough(inputs: Sequence[SegmentRef]) -> Sequence[SegmentRef]:
+    """The first inputs, until their output is large enough; all, when it will have to be merged again.
+
+    A merge holds about a row group of each input, so that more would take memory for nothing.
+    """
+    rows = accumulate(ref.rows for ref in inputs)
+    return inputs[: next((count for count, total in enumerate(rows, 1) if total >= FULL), len(inputs))]

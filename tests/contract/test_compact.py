@@ -1,7 +1,8 @@
 """Compaction changes which files hold the points, and nothing else, wherever it is interrupted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from headrace_storage.errors import CatalogUnavailableError, IncarnationDeadErro
 from headrace_storage.fold import Fold
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import LocalStore
+from headrace_storage.segments.merge import Merge
 from headrace_storage.segments.read import SegmentReader, read_parquet
 from headrace_storage.segments.write import SegmentWriter
 from points import RUNS, Logged, Training, exact, to_points
@@ -131,6 +133,17 @@ async def test_large_objects_are_left_alone_and_a_merge_is_bounded(
     await training.check_history(points)
 
 
+async def test_a_merge_takes_no_more_inputs_than_make_a_large_object(
+    training: Training, segments: Segments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact, "FULL", 60)
+    points = await log_some(training, 8, objects=True, each=25)
+    await fold(training)
+    assert await compactor(training).once() == 1
+    assert sorted(ref.rows for ref in await live(segments)) == [25] * 5 + [75]
+    await training.check_history(points)
+
+
 async def test_a_backlog_is_drained_in_bounded_passes(
     training: Training, segments: Segments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,19 +180,29 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-def dies(point: Callable[..., Awaitable[Any]], *, after: bool) -> Callable[..., Awaitable[Any]]:
+def dies(point: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
     async def stand_in(*args: Any, **kwargs: Any) -> None:
         if after:
             await point(*args, **kwargs)
         raise Crash
 
-    return stand_in
+    def drawing(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        if after:
+            yield from point(*args, **kwargs)
+        raise Crash
+
+    return stand_in if inspect.iscoroutinefunction(point) else drawing
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("where", "method"),
-    [(SegmentReader, "read"), (SegmentWriter, "write_object"), (LocalStore, "put"), (Segments, "swap")],
+    [
+        (Merge, "__iter__"),
+        (SegmentWriter, "write_merged"),
+        (LocalStore, "put_parts"),
+        (Segments, "swap"),
+    ],
     ids=["read", "write", "put", "swap"],
 )
 @pytest.mark.parametrize("objects", [False, True], ids=["inline", "objects"])

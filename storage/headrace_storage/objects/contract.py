@@ -1,6 +1,6 @@
 """What an object store promises to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,13 @@ class ObjectStore(Protocol):
         """Store ``data`` durably, replacing what was there: readers see all of it or what was there before.
 
         When it raises, the object is there whole or not at all.
+        """
+        ...
+
+    async def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
+        """As :meth:`put`, of ``parts`` one after the other. They are drawn in another thread, when needed.
+
+        What drawing raises leaves, and nothing is stored.
         """
         ...
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,19 +26,11 @@ class LocalStore:
 
     async def put(self, path: str, data: bytes | memoryview) -> None:
         """Store ``data`` durably as ``path``."""
-        target = self.local_path(path)
-        await asyncio.to_thread(_make_folders, target.parent)
-        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            async with aiofiles.open(temporary, "xb") as file:
-                await file.write(data)
-                await file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
-            await aiofiles.os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        await asyncio.to_thread(_sync_folder, target.parent)
+        await self.put_parts(path, (data,))
+
+    async def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
+        """Store ``parts``, one after the other, durably as ``path``."""
+        await asyncio.to_thread(_write, self.local_path(path), parts)
 
     async def get(self, path: str) -> bytes:
         """The bytes of an object; FileNotFoundError when there is none."""
@@ -70,6 +62,22 @@ class LocalStore:
 def _names_under(folder: Path, root: Path) -> list[str]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path.relative_to(root).as_posix() for path in files)
+
+
+def _write(target: Path, parts: Iterable[bytes | memoryview]) -> None:
+    _make_folders(target.parent)
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
 
 
 def _make_folders(folder: Path) -> None:

@@ -90,12 +90,18 @@ def sort_by_series(rows: Rows, *, by_step: bool = False) -> Rows:
 
     The result's table of series holds what occurs in it, each once, in that order: ``series`` ascends.
     """
-    rows = _ranked(rows)
-    if (order := order_of(rows.series, len(rows.series_table))) is not None:
+    rows, order = order_by_series(rows)
+    if order is not None:
         rows = take(rows, order)
-    if by_step and not _steps_ascend(rows):
+    if by_step and not steps_ascend(rows.series, rows.step):
         rows = take(rows, np.lexsort((rows.step, rows.series)))
     return rows
+
+
+def order_by_series(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
+    """The points as they stand with the table of :func:`sort_by_series`, and the order that sorts them."""
+    rows = _ranked(rows)
+    return rows, order_of(rows.series, len(rows.series_table))
 
 
 def sort_as_logged(rows: Rows) -> Rows:
@@ -120,6 +126,11 @@ def order_of(codes: NDArray[np.uint32], size: int) -> NDArray[np.intp] | None:
         return order
     high = (codes >> _RADIX_BITS).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")]
+
+
+def steps_ascend(series: NDArray[np.uint32], step: NDArray[np.int64]) -> bool:
+    """Whether the steps of each stretch of equal series do not descend."""
+    return not ((series[1:] == series[:-1]) & (step[1:] < step[:-1])).any()
 
 
 def starts_of_groups(codes: NDArray[np.uint32]) -> NDArray[np.intp]:
@@ -178,8 +189,3 @@ def _rank_texts(texts: Sequence[str]) -> NDArray[np.int64]:
     rank = np.empty(len(distinct), np.int64)
     rank[pc.sort_indices(distinct).to_numpy()] = np.arange(len(distinct))
     return rank[indices]
-
-
-def _steps_ascend(rows: Rows) -> bool:
-    same = rows.series[1:] == rows.series[:-1]
-    return not (same & (rows.step[1:] < rows.step[:-1])).any()

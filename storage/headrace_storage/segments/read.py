@@ -5,7 +5,9 @@ A whole object is checked when this process first opens it; pages whenever they 
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from zlib import crc32
@@ -22,12 +24,19 @@ from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.authors import writers_in, writers_of
 from headrace_storage.segments.columns import concat, empty, select_series, series_codes
 from headrace_storage.segments.inline import decode_inline
-from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, TEXTS
+from headrace_storage.segments.merge import Chunk
+from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, SCHEMA, TEXTS
 from headrace_storage.segments.summary import SummaryColumns, summarise
 
 Result = TypeVar("Result")
 
 _CHUNK: Final = 1 << 20
+_INLINE_BATCH: Final = 256
+"""Inline segments that a merge takes as one source: they are small."""
+
+_LEAST_STEP: Final = -(1 << 63)
+_MOST_STEP: Final = (1 << 63) - 1
+
 _REMEMBERED: Final = 100_000
 """Objects that are remembered as checked."""
 
@@ -55,6 +64,15 @@ class SegmentReader:
             counts += await asyncio.to_thread(self._count, ref, run_id)
         return counts
 
+    def sources(self, refs: Sequence[SegmentRef]) -> list[Iterator[Chunk]]:
+        """The segments for a merge. Drawing from them reads, at once, and raises as :meth:`read` does."""
+        inline = [ref for ref in refs if ref.path is None]
+        batches = [inline[start : start + _INLINE_BATCH] for start in range(0, len(inline), _INLINE_BATCH)]
+        objects = [(ref, ref.path) for ref in refs if ref.path is not None]
+        return [self._inline_chunk(batch) for batch in batches] + [
+            self._chunks(ref, path) for ref, path in objects
+        ]
+
     async def summarise(self, refs: Sequence[SegmentRef]) -> SummaryColumns:
         """The summaries of all the segments' points. Raises as :meth:`read` does."""
         return await asyncio.to_thread(lambda: summarise(self._read_all(refs, "", "")))
@@ -68,6 +86,22 @@ class SegmentReader:
         else:
             rows = self._open_object(ref, ref.path, lambda file: read_parquet(file, run_id, key))
         return select_series(rows, run_id, key) if key else rows
+
+    def _inline_chunk(self, refs: Sequence[SegmentRef]) -> Iterator[Chunk]:
+        yield Chunk(self._read_all(refs, "", ""), None)
+
+    def _chunks(self, ref: SegmentRef, path: str) -> Iterator[Chunk]:
+        """The row groups. The file is opened for each, so that many can be read at the same time."""
+        rows, group = 0, 0
+        while True:
+            chunk = self._open_object(ref, path, partial(_read_chunk, group=group))
+            rows, group = rows + len(chunk.rows), group + 1
+            if chunk.rest_from is None:
+                break
+            yield chunk
+        if rows != ref.rows:
+            raise SegmentCorruptError(path, f"it has {rows} rows, not {ref.rows}", ref.id)
+        yield chunk
 
     def _count(self, ref: SegmentRef, run_id: str) -> Counter[UUID]:
         if ref.path is None:
@@ -123,17 +157,45 @@ def read_parquet(file: Any, run_id: str = "", key: str = "") -> Rows:
 
     Raises ValueError, ArrowException or an OSError without a number when the bytes are not a segment's.
     """
-    with pq.ParquetFile(file, read_dictionary=TEXTS, page_checksum_verification=True) as parquet:
-        version = (parquet.metadata.metadata or {}).get(FORMAT_KEY.encode())
-        if version != str(FORMAT).encode():
-            raise ValueError(f"its format is {version!r}, this Headrace reads {FORMAT}")
+    with _opened(file) as parquet:
         groups = [
             group
             for group in range(parquet.metadata.num_row_groups)
             if not key or _may_hold(parquet.metadata.row_group(group), run_id, key)
         ]
-        table = parquet.read_row_groups(groups).unify_dictionaries().combine_chunks()
+        return _read_groups(parquet, groups, run_id, key)
+
+
+def _read_chunk(file: Any, group: int) -> Chunk:
+    """One row group, and where the rest begins."""
+    with _opened(file) as parquet:
+        rows = _read_groups(parquet, [group])
+        rest = [parquet.metadata.row_group(n) for n in range(group + 1, parquet.metadata.num_row_groups)]
+        if not rest:
+            return Chunk(rows, None)
+        last = rows.series_table[rows.series[-1]]
+        steps = [_least_step(later) for later in rest if _may_hold(later, last.run_id, last.key)]
+        return Chunk(rows, (last, min(steps, default=_MOST_STEP)))
+
+
+@contextmanager
+def _opened(file: Any) -> Iterator[pq.ParquetFile]:
+    with pq.ParquetFile(file, read_dictionary=TEXTS, page_checksum_verification=True) as parquet:
+        version = (parquet.metadata.metadata or {}).get(FORMAT_KEY.encode())
+        if version != str(FORMAT).encode():
+            raise ValueError(f"its format is {version!r}, this Headrace reads {FORMAT}")
+        yield parquet
+
+
+def _read_groups(parquet: pq.ParquetFile, groups: Sequence[int], run_id: str = "", key: str = "") -> Rows:
+    table = parquet.read_row_groups(groups).unify_dictionaries().combine_chunks()
     return _to_rows(table, run_id, key) if len(table) else empty()
+
+
+def _least_step(group: Any) -> int:
+    """What the statistics of a row group say that no step of it is below."""
+    statistics = group.column(SCHEMA.get_field_index("step")).statistics
+    return int(statistics.min) if statistics and statistics.has_min_max else _LEAST_STEP
 
 
 def _may_hold(group: Any, run_id: str, key: str) -> bool:

@@ -4,9 +4,10 @@ An object is written before the transaction that registers it; until then nobody
 """
 
 import asyncio
+import io
 import uuid
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 
 from headrace_storage.model import NewSegment, Rows
 from headrace_storage.objects import ObjectStore
-from headrace_storage.segments.columns import encoded_texts, sort_by_series, take, used
+from headrace_storage.segments.columns import encoded_texts, order_by_series, take, used
 from headrace_storage.segments.inline import encode_inline, least_size
 from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, ROW_GROUP, SCHEMA, TIME, WRITER_OPTIONS
-from headrace_storage.segments.summary import SUMMARY, encode_summaries, summarise
+from headrace_storage.segments.summary import SUMMARY, SummaryColumns, encode_summaries, merge, summarise
 
 INLINE_LIMIT: Final = 64 << 10
 """Bytes up to which a segment is stored in the catalog."""
@@ -48,11 +49,21 @@ class SegmentWriter:
                 return NewSegment(len(rows), len(inline), crc32(inline), runs_of(rows), inline=inline)
         return await self.write_object(rows)
 
-    async def write_object(self, rows: Rows, *, by_step: bool = False) -> NewSegment:
+    async def write_object(self, rows: Rows) -> NewSegment:
         """Store the points, sorted, as an object, whatever their number. Raises as :meth:`write` does."""
-        segment, data = await asyncio.to_thread(_encode, rows, self._new_path(), by_step=by_step)
+        segment, data = await asyncio.to_thread(_encode, rows, self._new_path())
         await self._store.put(segment.path or "", data)
         return segment
+
+    async def write_merged(self, points: Iterable[Rows]) -> NewSegment:
+        """Store ``points`` that come sorted, a row group at a time, as an object without a summary.
+
+        They are drawn in another thread, as they are written, and what that raises leaves. Raises as
+        :meth:`write` does.
+        """
+        path, encoding = self._new_path(), _Encoding(points)
+        await self._store.put_parts(path, encoding)
+        return NewSegment(encoding.rows, encoding.size, encoding.checksum, sorted(encoding.runs), path=path)
 
     async def discard(self, segment: NewSegment) -> None:
         """Delete the object of a segment that is known never to be registered. Raises as :meth:`write`."""
@@ -73,14 +84,9 @@ def runs_of(rows: Rows) -> list[str]:
     return sorted({rows.series_table[code].run_id for code in used(rows.series, len(rows.series_table))})
 
 
-def encode_parquet(rows: Rows) -> memoryview:
+def encode_parquet(rows: Rows) -> bytes:
     """A Parquet file of points that :func:`sort_by_series` sorted."""
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, SCHEMA, **WRITER_OPTIONS) as writer:
-        writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT)})
-        for start in range(0, len(rows), ROW_GROUP):
-            writer.write_table(to_table(take(rows, slice(start, start + ROW_GROUP))))
-    return memoryview(sink.getvalue())
+    return b"".join(_Encoding(take(rows, slice(start, start + ROW_GROUP)) for start in _starts(rows)))
 
 
 def to_table(rows: Rows) -> pa.Table:
@@ -106,15 +112,79 @@ def to_table(rows: Rows) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _encode(rows: Rows, path: str, *, by_step: bool) -> tuple[NewSegment, memoryview]:
-    rows = sort_by_series(rows, by_step=by_step)
-    data = encode_parquet(rows)
-    summary = None
-    if len(rows.series_table) * SUMMARY.itemsize < _SUMMARY_LIMIT:
-        encoded = encode_summaries(summarise(rows))
-        summary = encoded if len(encoded) <= _SUMMARY_LIMIT else None
-    runs = sorted({series.run_id for series in rows.series_table})
-    return NewSegment(len(rows), len(data), crc32(data), runs, path=path, summary=summary), data
+class _Encoding:
+    """A Parquet file whose bytes come as its row groups do, and what there is to say about it at the end."""
+
+    def __init__(self, groups: Iterable[Rows]) -> None:
+        self.rows = self.size = self.checksum = 0
+        self.runs: set[str] = set()
+        self._groups = groups
+
+    def __iter__(self) -> Iterator[bytes]:
+        sink = _Sink()
+        with pq.ParquetWriter(sink, SCHEMA, **WRITER_OPTIONS) as writer:
+            writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT)})
+            for rows in self._groups:
+                writer.write_table(to_table(rows))
+                self.rows += len(rows)
+                self.runs.update(series.run_id for series in rows.series_table)
+                yield from self._counted(sink.drain())
+        yield from self._counted(sink.drain())
+
+    def _counted(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            self.size += len(part)
+            self.checksum = crc32(part, self.checksum)
+            yield part
+
+
+class _Sink(io.RawIOBase):
+    """A file whose bytes are taken out while it is written."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def drain(self) -> list[bytes]:
+        """What was written since the last time."""
+        parts, self._parts = self._parts, []
+        return parts
+
+
+def _encode(rows: Rows, path: str) -> tuple[NewSegment, bytes]:
+    """Sort and encode, a row group at a time: only the order of all points is there beside them."""
+    rows, order = order_by_series(rows)
+    summaries: list[SummaryColumns] | None = []
+    if len(rows.series_table) * SUMMARY.itemsize >= _SUMMARY_LIMIT:
+        summaries = None
+
+    def groups() -> Iterator[Rows]:
+        for start in _starts(rows):
+            place = slice(start, start + ROW_GROUP)
+            group = take(rows, place if order is None else order[place])
+            if summaries is not None:
+                summaries.append(summarise(group))
+            yield group
+
+    encoding = _Encoding(groups())
+    data = b"".join(encoding)
+    summary = None if summaries is None else encode_summaries(merge(summaries))
+    if summary is not None and len(summary) > _SUMMARY_LIMIT:
+        summary = None
+    segment = NewSegment(
+        encoding.rows, encoding.size, encoding.checksum, sorted(encoding.runs), path=path, summary=summary
+    )
+    return segment, data
+
+
+def _starts(rows: Rows) -> range:
+    return range(0, len(rows), ROW_GROUP)
 
 
 def _dictionary(
