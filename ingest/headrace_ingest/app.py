@@ -15,6 +15,7 @@ from headrace_ingest.committer import Committer
 from headrace_ingest.config import Config, StartError
 from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
 from headrace_ingest.incarnation import Incarnation
+from headrace_ingest.memory import return_freed_memory
 from headrace_ingest.presence import Presence
 from headrace_ingest.server import Server
 from headrace_ingest.service import IngestService
@@ -107,6 +108,7 @@ async def serve(
                     )
                 ),
                 tasks.create_task(_stop_when_idle(config, activity, stop)),
+                tasks.create_task(return_freed_memory()),
             ]
             await server.start()
             ready()

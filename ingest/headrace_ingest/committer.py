@@ -29,7 +29,7 @@ from headrace_storage.segments.write import SegmentWriter
 
 log = structlog.get_logger("headrace")
 
-MAX_CELLS: Final = 1 << 19
+MAX_CELLS: Final = 1 << 18
 """Cells in a group; one message more at most."""
 
 LARGE_CELLS: Final = 1 << 16
