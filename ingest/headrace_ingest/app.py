@@ -28,6 +28,7 @@ from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.catalog.writers import Writers
+from headrace_storage.charts import Charts
 from headrace_storage.collect import Collector
 from headrace_storage.compact import Compactor
 from headrace_storage.errors import CatalogUnavailableError, StorageError
@@ -90,7 +91,8 @@ async def serve(
         ingest = IngestService(writers, committer, activity, attendance, config.bounds)
         history = History(Segments(for_calls), store)
         summaries = Summaries(for_calls, store)
-        tracking = TrackingService(Runs(for_calls), writers, summaries, history, activity)
+        charts = Charts(Segments(for_calls), store)
+        tracking = TrackingService(Runs(for_calls), writers, summaries, history, charts, activity=activity)
         server = Server(
             target,
             [ingest.handler(), tracking.handler()],

@@ -5,6 +5,8 @@ from typing import Final
 
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import model
+from headrace_storage.charts import means
+from headrace_storage.segments.rollups import Rollups
 
 _STATUS: Final = {
     model.RunStatus.RUNNING: pb.RUNNING,
@@ -56,6 +58,22 @@ def summary(found: model.Summary) -> pb.MetricSummary:
         count=found.count,
         nan_count=found.nan_count,
     )
+
+
+def chart(found: Rollups) -> pb.MetricChart:
+    """A chart's buckets."""
+    columns = {
+        "first_steps": found["step_first"],
+        "last_steps": found["step_last"],
+        "counts": found["count"],
+        "nan_counts": found["nan_count"],
+        "mins": found["min"],
+        "maxs": found["max"],
+        "means": means(found),
+        "first_values": found["first"],
+        "last_values": found["last"],
+    }
+    return pb.MetricChart(**{name: column.tobytes() for name, column in columns.items()})
 
 
 def reject(found: model.StoredReject) -> pb.ListRejectsResponse.Entry:

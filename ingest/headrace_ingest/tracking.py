@@ -14,6 +14,7 @@ from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.catalog.writers import Writers
+from headrace_storage.charts import Charts, Wanted
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
 
@@ -21,6 +22,9 @@ Unary = Callable[[Any], Awaitable[Any]]
 
 DEFAULT_RESULTS: Final = 1000
 MAX_RESULTS: Final = 50_000
+
+DEFAULT_BUCKETS: Final = 1000
+MAX_BUCKETS: Final = 10_000
 
 _RUNS_AT_ONCE: Final = 500
 """Runs on one page at most, whatever was asked for: each comes with all its metrics, params and tags."""
@@ -35,12 +39,20 @@ class TrackingService:
     NAME = "headrace.v1.Tracking"
 
     def __init__(
-        self, runs: Runs, writers: Writers, summaries: Summaries, history: History, activity: Activity
+        self,
+        runs: Runs,
+        writers: Writers,
+        summaries: Summaries,
+        history: History,
+        charts: Charts,
+        *,
+        activity: Activity,
     ) -> None:
         self._runs = runs
         self._writers = writers
         self._summaries = summaries
         self._history = history
+        self._charts = charts
         self._activity = activity
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -53,6 +65,7 @@ class TrackingService:
             pb.GetRunRequest: self.get_run,
             pb.ListRunsRequest: self.list_runs,
             pb.GetSummariesRequest: self.get_summaries,
+            pb.GetMetricChartRequest: self.get_metric_chart,
             pb.ListRejectsRequest: self.list_rejects,
             pb.ListWritersRequest: self.list_writers,
         }
@@ -115,6 +128,17 @@ class TrackingService:
         run = await self._runs.get_run(request.run_id)
         found = await self._summaries.get(run.run_id, list(request.keys) or None)
         return pb.GetSummariesResponse(summaries=map(messages.summary, found))
+
+    async def get_metric_chart(self, request: pb.GetMetricChartRequest) -> pb.MetricChart:
+        """A key as a curve."""
+        if not 0 <= request.buckets <= MAX_BUCKETS:
+            raise InvalidArgumentError("buckets", f"is {request.buckets}, the bounds are 0 and {MAX_BUCKETS}")
+        run = await self._runs.get_run(request.run_id)
+        window = {
+            name: getattr(request, name) for name in ("first_step", "last_step") if request.HasField(name)
+        }
+        wanted = Wanted(run.run_id, request.key, request.buckets or DEFAULT_BUCKETS, **window)
+        return messages.chart(await self._charts.get(wanted))
 
     async def list_rejects(self, request: pb.ListRejectsRequest) -> pb.ListRejectsResponse:
         """Refused operations."""

@@ -11,6 +11,7 @@ from headrace.core import core_for
 from headrace.entities import (
     Experiment,
     Metric,
+    MetricChart,
     MetricColumns,
     MetricSummary,
     PagedList,
@@ -162,6 +163,18 @@ class AsyncClient:
     async def get_metric_columns(self, run_id: str, key: str) -> MetricColumns:
         """All points of a metric as arrays: less memory and time than a list of a million objects."""
         return await self._ask(calls.get_metric_columns(run_id, key))
+
+    async def get_metric_chart(
+        self,
+        run_id: str,
+        key: str,
+        *,
+        buckets: int = 1000,
+        first_step: int | None = None,
+        last_step: int | None = None,
+    ) -> MetricChart:
+        """A metric as a curve of at most so many buckets; the arguments are those of ``Client``."""
+        return await self._ask(calls.get_metric_chart(run_id, key, buckets, first_step, last_step))
 
     async def get_metric_summaries(
         self, run_id: str, keys: Sequence[str] | None = None

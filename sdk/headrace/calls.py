@@ -12,6 +12,7 @@ from headrace.core import Core
 from headrace.entities import (
     Experiment,
     Metric,
+    MetricChart,
     MetricColumns,
     MetricSummary,
     PagedList,
@@ -28,6 +29,10 @@ T = TypeVar("T")
 
 MAX_RESULTS = 50_000
 """The largest page that a listing gives."""
+
+
+MAX_BUCKETS = 10_000
+"""The most buckets that a chart has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,38 @@ def get_metric_history(run_id: str, key: str) -> Call[list[Metric]]:
     return Call("GetMetricHistory", get_metric_columns(run_id, key).request, read, streams=True)
 
 
+def get_metric_chart(
+    run_id: str, key: str, buckets: int, first_step: int | None, last_step: int | None
+) -> Call[MetricChart]:
+    """A metric as a curve."""
+    if type(buckets) is not int or not 1 <= buckets <= MAX_BUCKETS:
+        raise InvalidArgumentError("buckets", f"is {buckets!r}, the bounds are 1 and {MAX_BUCKETS}")
+    request = pb.GetMetricChartRequest(
+        run_id=values.run_id(run_id),
+        key=values.key(key),
+        buckets=buckets,
+        first_step=_step("first_step", first_step),
+        last_step=_step("last_step", last_step),
+    )
+
+    def read(chart: pb.MetricChart) -> MetricChart:
+        columns = MetricChart(
+            first_steps=array("q", chart.first_steps),
+            last_steps=array("q", chart.last_steps),
+            counts=array("q", chart.counts),
+            nan_counts=array("q", chart.nan_counts),
+            mins=array("d", chart.mins),
+            maxs=array("d", chart.maxs),
+            means=array("d", chart.means),
+            first_values=array("d", chart.first_values),
+            last_values=array("d", chart.last_values),
+        )
+        _order_bytes(columns)
+        return columns
+
+    return Call("GetMetricChart", request, read)
+
+
 def get_metric_summaries(run_id: str, keys: Sequence[str] | None) -> Call[dict[str, MetricSummary]]:
     """Summaries of a run's metrics by key; ``None``: of all its keys."""
     if isinstance(keys, str):
@@ -240,7 +277,20 @@ def _columns(chunks: Iterable[pb.HistoryChunk]) -> MetricColumns:
         columns.steps.frombytes(chunk.steps)
         columns.timestamps.frombytes(chunk.timestamps)
         columns.values.frombytes(chunk.values)
+    _order_bytes(columns)
+    return columns
+
+
+def _order_bytes(columns: Iterable["array[Any]"]) -> None:
+    """Messages hold little-endian numbers, arrays this machine's."""
     if sys.byteorder == "big":
         for column in columns:
             column.byteswap()
-    return columns
+
+
+def _step(name: str, step: int | None) -> int | None:
+    if step is None:
+        return None
+    if type(step) is not int or not -(1 << 63) <= step < 1 << 63:
+        raise InvalidArgumentError(name, f"is {step!r}; expected an integer of 64 bits")
+    return step

@@ -14,6 +14,7 @@ from headrace.core import core_for
 from headrace.entities import (
     Experiment,
     Metric,
+    MetricChart,
     MetricColumns,
     MetricSummary,
     PagedList,
@@ -187,6 +188,27 @@ class Client:
     def get_metric_columns(self, run_id: str, key: str) -> MetricColumns:
         """All points of a metric as arrays: less memory and time than a list of a million objects."""
         return self._ask(calls.get_metric_columns(run_id, key))
+
+    def get_metric_chart(
+        self,
+        run_id: str,
+        key: str,
+        *,
+        buckets: int = 1000,
+        first_step: int | None = None,
+        last_step: int | None = None,
+    ) -> MetricChart:
+        """A metric as a curve of at most so many buckets, however many points it has.
+
+        Args:
+            run_id: the run.
+            key: the metric.
+            buckets: at most so many, up to 10,000. With no more points than that, each has its own; a
+                metric of more than a million points gets buckets of a thousand or more.
+            first_step: of the window of steps; default: from the beginning.
+            last_step: which belongs to the window; default: to the end.
+        """
+        return self._ask(calls.get_metric_chart(run_id, key, buckets, first_step, last_step))
 
     def get_metric_summaries(
         self, run_id: str, keys: Sequence[str] | None = None

@@ -72,6 +72,27 @@ class MetricColumns(NamedTuple):
     values: "array[float]"
 
 
+class MetricChart(NamedTuple):
+    """A metric as a curve: buckets of its points, as arrays of equal length, ascending by first step.
+
+    Every point is in exactly one bucket, and each has about the same number of points. ``mins``, ``maxs`` and
+    ``means`` are over the values that are not NaN, infinities among them, and NaN when there are none;
+    ``nan_counts`` tells how many of the ``counts`` are NaN. ``first_values`` and ``last_values`` are those at
+    the first and the last step of the bucket. The arrays have the buffer protocol, as :class:`MetricColumns`
+    have.
+    """
+
+    first_steps: "array[int]"
+    last_steps: "array[int]"
+    counts: "array[int]"
+    nan_counts: "array[int]"
+    mins: "array[float]"
+    maxs: "array[float]"
+    means: "array[float]"
+    first_values: "array[float]"
+    last_values: "array[float]"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSummary:
     """A metric of a run at a glance.

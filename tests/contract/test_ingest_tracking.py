@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from headrace_ingest import status, tracking
@@ -125,12 +126,46 @@ async def test_a_long_history_comes_in_parts(channel: Any, monkeypatch: pytest.M
     assert len((await history(channel, RUN, "no such key"))["values"]) == 0
 
 
+async def test_a_chart(channel: Any, call: Call) -> None:
+    shipper = ship(channel)
+    await shipper.open()
+    await shipper.append(0, cells([1.0, 5.0, math.nan, -1.0, 3.0]), define(["loss"]))
+    await shipper.committed(5)
+
+    async def columns(**fields: Any) -> dict[str, list[float]]:
+        chart = await call("GetMetricChart", run_id=RUN, key="loss", **fields)
+        kinds = dict.fromkeys(("first_steps", "last_steps", "counts", "nan_counts"), "<i8")
+        return {
+            field.name: np.frombuffer(data, kinds.get(field.name, "<f8")).tolist()
+            for field, data in chart.ListFields()
+        }
+
+    assert await columns(buckets=2) == {
+        "first_steps": [0, 3],
+        "last_steps": [2, 4],
+        "counts": [3, 2],
+        "nan_counts": [1, 0],
+        "mins": [1.0, -1.0],
+        "maxs": [5.0, 3.0],
+        "means": [3.0, 1.0],
+        "first_values": [1.0, -1.0],
+        "last_values": [pytest.approx(math.nan, nan_ok=True), 3.0],
+    }
+    assert (await columns())["first_steps"] == [0, 1, 2, 3, 4]
+    assert (await columns(first_step=3))["maxs"] == [-1.0, 3.0]
+    assert (await columns(last_step=0))["maxs"] == [1.0]
+    assert await columns(first_step=5) == {}
+
+
 @pytest.mark.parametrize(
     ("method", "fields", "code", "part"),
     [
         ("GetRun", {"run_id": RUN}, grpc.StatusCode.NOT_FOUND, RUN),
         ("GetRun", {"run_id": "no uuid"}, grpc.StatusCode.NOT_FOUND, "no uuid"),
         ("GetSummaries", {"run_id": RUN}, grpc.StatusCode.NOT_FOUND, RUN),
+        ("GetMetricChart", {"run_id": RUN, "key": "a"}, grpc.StatusCode.NOT_FOUND, RUN),
+        ("GetMetricChart", {"run_id": RUN, "buckets": 10_001}, grpc.StatusCode.INVALID_ARGUMENT, "10000"),
+        ("GetMetricChart", {"run_id": RUN, "buckets": -1}, grpc.StatusCode.INVALID_ARGUMENT, "buckets"),
         ("GetExperiment", {"name": "none"}, grpc.StatusCode.NOT_FOUND, "none"),
         ("GetExperiment", {}, grpc.StatusCode.NOT_FOUND, ""),
         ("CreateExperiment", {"name": "Default"}, grpc.StatusCode.ALREADY_EXISTS, "Default"),

@@ -56,6 +56,14 @@ def daemon(fake: FakeCore) -> FakeCore:
             values=array("d", [0.1, math.nan, -math.inf]).tobytes(),
         )
     ]
+    fake.responses["GetMetricChart"] = pb.MetricChart(
+        **{name: array("q", [0, 7]).tobytes() for name in ("first_steps", "last_steps", "nan_counts")},
+        counts=array("q", [1, 12]).tobytes(),
+        **{
+            name: array("d", [0.25, math.nan]).tobytes()
+            for name in ("mins", "maxs", "means", "first_values", "last_values")
+        },
+    )
     return fake
 
 
@@ -272,6 +280,42 @@ def test_errors_are_one_line(daemon: FakeCore, capsys: pytest.CaptureFixture[str
     assert (captured.out, captured.err) == ("", "headrace: no daemon answers\n")
 
 
+def test_a_chart_as_a_table(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chart", RUN, "loss", "--buckets", "7", "--first-step", "-3"]) == 0
+    assert [row.split() for row in lines(capsys)] == [
+        ["STEPS", "POINTS", "NAN", "MIN", "MEAN", "MAX"],
+        ["0", "1", "0", "0.25", "0.25", "0.25"],
+        ["7", "12", "7", "nan", "nan", "nan"],
+    ]
+    request = pb.GetMetricChartRequest(run_id=RUN, key="loss", buckets=7, first_step=-3)
+    assert daemon.asked[-1][1] == request
+
+
+def test_a_chart_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chart", RUN, "loss", "--json"]) == 0
+    chart = json.loads(capsys.readouterr().out)
+    assert (chart["counts"], chart["means"]) == ([1, 12], [0.25, "NaN"])
+
+
+def test_a_chart_is_drawn_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("plotext")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["chart", RUN, "loss"]) == 0
+    text = capfd.readouterr().out
+    assert "loss, 13 points, 7 of them NaN" in text
+    assert len(text.splitlines()) >= 20
+
+
+def test_a_chart_of_nothing(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.responses["GetMetricChart"] = pb.MetricChart()
+    assert main(["chart", RUN, "los"]) == 1
+    assert "has no points of 'los'" in capsys.readouterr().err
+    assert main(["chart", RUN, "loss", "--buckets", "10001"]) == 1
+    assert "buckets is 10001" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -317,7 +361,7 @@ def test_the_server_command_says_what_to_install(
 def test_python_m_headrace_lists_every_command() -> None:
     command = [sys.executable, "-m", "headrace", "--help"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for name in ("server", "agent", "experiments", "runs", "history", "rejects", "sync"):
+    for name in ("server", "agent", "experiments", "runs", "history", "chart", "rejects", "sync"):
         assert f"\n    {name}" in text
 
 

@@ -171,6 +171,27 @@ def test_summaries(fake: FakeCore, ask: Ask) -> None:
     assert fake.asked[-1][1].keys == ["loss"]
 
 
+def test_a_chart(fake: FakeCore, ask: Ask) -> None:
+    integers = ("first_steps", "last_steps", "counts", "nan_counts")
+    doubles = ("mins", "maxs", "means", "first_values", "last_values")
+    fake.responses["GetMetricChart"] = pb.MetricChart(
+        **{name: array("q", [number, -number]).tobytes() for number, name in enumerate(integers)},
+        **{name: array("d", [number, math.inf]).tobytes() for number, name in enumerate(doubles)},
+    )
+    chart = ask("get_metric_chart", RUN, "loss", first_step=-5)
+    assert fake.asked[-1][1] == pb.GetMetricChartRequest(run_id=RUN, key="loss", buckets=1000, first_step=-5)
+    for names, last in ((integers, None), (doubles, math.inf)):
+        for number, name in enumerate(names):
+            assert list(getattr(chart, name)) == [number, -number if last is None else last]
+    ask("get_metric_chart", RUN, "loss", buckets=7, last_step=2**63 - 1)
+    assert fake.asked[-1][1] == pb.GetMetricChartRequest(
+        run_id=RUN, key="loss", buckets=7, last_step=2**63 - 1
+    )
+    for bad in ({"buckets": 0}, {"buckets": 10_001}, {"first_step": 2**63}, {"last_step": 0.5}):
+        with pytest.raises(InvalidArgumentError, match=next(iter(bad))):
+            ask("get_metric_chart", RUN, "loss", **bad)
+
+
 def test_rejects(fake: FakeCore, ask: Ask) -> None:
     entry = pb.ListRejectsResponse.Entry(
         writer_id="w", first=1, end=2, code="C", message="m", timestamp=3, run_id=RUN
@@ -194,6 +215,7 @@ READS = [
     ("search_runs",),
     ("get_metric_history", RUN, "a"),
     ("get_metric_columns", RUN, "a"),
+    ("get_metric_chart", RUN, "a"),
     ("get_metric_summaries", RUN),
     ("list_rejects",),
     ("list_writers", RUN),
@@ -204,6 +226,7 @@ READS = [
 def test_every_read_first_waits_for_what_was_logged(fake: FakeCore, ask: Ask, read: tuple[Any, ...]) -> None:
     fake.responses = {"GetRun": NotFoundError(""), "GetMetricHistory": [], "ListRuns": pb.ListRunsResponse()}
     fake.responses["ListWriters"] = pb.ListWritersResponse()
+    fake.responses["GetMetricChart"] = pb.MetricChart()
     fake.responses |= {"GetSummaries": pb.GetSummariesResponse(), "ListRejects": pb.ListRejectsResponse()}
     fake.run_log(RUN).log_metric("a", 1.0)
     try:

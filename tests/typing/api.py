@@ -69,6 +69,7 @@ def client(run_id: str) -> None:
     with Client("headrace://127.0.0.1:7070") as reader:
         assert_type(reader.get_run(run_id), Run)
         assert_type(reader.get_metric_history(run_id, "loss"), list[Metric])
+        assert_type(reader.get_metric_chart(run_id, "loss", buckets=10, last_step=5).means, "array[float]")
         assert_type(reader.get_metric_summaries(run_id), dict[str, MetricSummary])
         runs = reader.search_runs(["0"], max_results=5)
         assert_type(runs, PagedList[Run])

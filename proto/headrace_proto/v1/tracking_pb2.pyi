@@ -229,6 +229,42 @@ class HistoryChunk(_message.Message):
     values: bytes
     def __init__(self, steps: _Optional[bytes] = ..., timestamps: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
 
+class GetMetricChartRequest(_message.Message):
+    __slots__ = ("run_id", "key", "buckets", "first_step", "last_step")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEP_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    key: str
+    buckets: int
+    first_step: int
+    last_step: int
+    def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ..., buckets: _Optional[int] = ..., first_step: _Optional[int] = ..., last_step: _Optional[int] = ...) -> None: ...
+
+class MetricChart(_message.Message):
+    __slots__ = ("first_steps", "last_steps", "counts", "nan_counts", "mins", "maxs", "means", "first_values", "last_values")
+    FIRST_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEPS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    NAN_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    MINS_FIELD_NUMBER: _ClassVar[int]
+    MAXS_FIELD_NUMBER: _ClassVar[int]
+    MEANS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_VALUES_FIELD_NUMBER: _ClassVar[int]
+    LAST_VALUES_FIELD_NUMBER: _ClassVar[int]
+    first_steps: bytes
+    last_steps: bytes
+    counts: bytes
+    nan_counts: bytes
+    mins: bytes
+    maxs: bytes
+    means: bytes
+    first_values: bytes
+    last_values: bytes
+    def __init__(self, first_steps: _Optional[bytes] = ..., last_steps: _Optional[bytes] = ..., counts: _Optional[bytes] = ..., nan_counts: _Optional[bytes] = ..., mins: _Optional[bytes] = ..., maxs: _Optional[bytes] = ..., means: _Optional[bytes] = ..., first_values: _Optional[bytes] = ..., last_values: _Optional[bytes] = ...) -> None: ...
+
 class ListWritersRequest(_message.Message):
     __slots__ = ("run_id",)
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

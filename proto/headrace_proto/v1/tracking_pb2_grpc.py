@@ -74,6 +74,11 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.FromString,
                 _registered_method=True)
+        self.GetMetricChart = channel.unary_unary(
+                '/headrace.v1.Tracking/GetMetricChart',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricChartRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.MetricChart.FromString,
+                _registered_method=True)
         self.ListRejects = channel.unary_unary(
                 '/headrace.v1.Tracking/ListRejects',
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRejectsRequest.SerializeToString,
@@ -145,6 +150,13 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMetricChart(self, request, context):
+        """One key as a curve of so many buckets, without sending or, when they are many, reading its points.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRejects(self, request, context):
         """Refused operations, newest first.
         """
@@ -201,6 +213,11 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.GetMetricHistory,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.SerializeToString,
+            ),
+            'GetMetricChart': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetricChart,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricChartRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.MetricChart.SerializeToString,
             ),
             'ListRejects': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRejects,
@@ -429,6 +446,33 @@ class Tracking(object):
             '/headrace.v1.Tracking/GetMetricHistory',
             headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetricChart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/GetMetricChart',
+            headrace__proto_dot_v1_dot_tracking__pb2.GetMetricChartRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.MetricChart.FromString,
             options,
             channel_credentials,
             insecure,

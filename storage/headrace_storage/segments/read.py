@@ -25,6 +25,8 @@ from headrace_storage.segments.authors import writers_in, writers_of
 from headrace_storage.segments.columns import concat, empty, select_series, series_codes
 from headrace_storage.segments.inline import decode_inline
 from headrace_storage.segments.merge import Chunk
+from headrace_storage.segments.points import Points, points_of_rollups, points_of_series
+from headrace_storage.segments.rollups import Rollups, read_rollups
 from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, SCHEMA, TEXTS
 from headrace_storage.segments.summary import SummaryColumns, summarise
 
@@ -77,6 +79,28 @@ class SegmentReader:
         """The summaries of all the segments' points. Raises as :meth:`read` does."""
         return await asyncio.to_thread(lambda: summarise(self._read_all(refs, "", "")))
 
+    def read_rollups(self, ref: SegmentRef, run_id: str, key: str) -> Rollups | None:
+        """The rollups of a series; ``None`` when only its points can tell. Raises as :meth:`read` does.
+
+        They have a checksum of their own: the object's other bytes are not looked at. Blocks, as all below.
+        """
+        if ref.path is None:
+            return None
+        return self._open_object(
+            ref, ref.path, lambda file: read_rollups(file, ref.size, run_id, key), whole=False
+        )
+
+    def read_points(self, ref: SegmentRef, run_id: str, key: str) -> Points:
+        """Steps and values of a series. Raises as :meth:`read` does."""
+        if ref.path is None:
+            rows = select_series(_read_inline(ref), run_id, key)
+            return Points(rows.step, rows.value)
+        return self._open_object(ref, ref.path, lambda file: _series_points(file, run_id, key))
+
+    def read_points_of(self, ref: SegmentRef, rollups: Rollups) -> Points:
+        """Steps and values that these of an object's rollups stand for. Raises as :meth:`read` does."""
+        return self._open_object(ref, str(ref.path), lambda file: points_of_rollups(file, rollups))
+
     def _read_all(self, refs: Sequence[SegmentRef], run_id: str, key: str) -> Rows:
         return concat([rows for ref in refs if len(rows := self._read(ref, run_id, key))])
 
@@ -108,10 +132,12 @@ class SegmentReader:
             return writers_of(_read_inline(ref), run_id)
         return self._open_object(ref, ref.path, lambda file: writers_in(file, run_id))
 
-    def _open_object(self, ref: SegmentRef, path: str, read: Callable[[Any], Result]) -> Result:
+    def _open_object(
+        self, ref: SegmentRef, path: str, read: Callable[[Any], Result], *, whole: bool = True
+    ) -> Result:
         try:
             with pa.OSFile(str(self._store.local_path(path))) as file:
-                self._check(ref, file)
+                self._check(ref, file, whole=whole)
                 return read(file)
         except FileNotFoundError as error:
             raise SegmentMissingError(path, ref.id) from error
@@ -120,11 +146,11 @@ class SegmentReader:
                 raise
             raise SegmentCorruptError(path, str(error), ref.id) from error
 
-    def _check(self, ref: SegmentRef, file: Any) -> None:
-        """Compare size and, the first time, the checksum of the whole object."""
+    def _check(self, ref: SegmentRef, file: Any, *, whole: bool) -> None:
+        """Compare size and, the first time and if ``whole``, the checksum of the whole object."""
         if file.size() != ref.size:
             raise ValueError(f"it has {file.size()} bytes, not {ref.size}")
-        if ref.id in self._checked:
+        if not whole or ref.id in self._checked:
             return
         checksum = 0
         while chunk := file.read(_CHUNK):
@@ -158,12 +184,12 @@ def read_parquet(file: Any, run_id: str = "", key: str = "") -> Rows:
     Raises ValueError, ArrowException or an OSError without a number when the bytes are not a segment's.
     """
     with _opened(file) as parquet:
-        groups = [
-            group
-            for group in range(parquet.metadata.num_row_groups)
-            if not key or _may_hold(parquet.metadata.row_group(group), run_id, key)
-        ]
-        return _read_groups(parquet, groups, run_id, key)
+        return _read_groups(parquet, _groups_of(parquet, run_id, key), run_id, key)
+
+
+def _series_points(file: Any, run_id: str, key: str) -> Points:
+    with _opened(file) as parquet:
+        return points_of_series(parquet, _groups_of(parquet, run_id, key), run_id, key)
 
 
 def _read_chunk(file: Any, group: int) -> Chunk:
@@ -185,6 +211,15 @@ def _opened(file: Any) -> Iterator[pq.ParquetFile]:
         if version != str(FORMAT).encode():
             raise ValueError(f"its format is {version!r}, this Headrace reads {FORMAT}")
         yield parquet
+
+
+def _groups_of(parquet: pq.ParquetFile, run_id: str, key: str) -> list[int]:
+    """The row groups that may hold a series; all without a ``key``."""
+    return [
+        group
+        for group in range(parquet.metadata.num_row_groups)
+        if not key or _may_hold(parquet.metadata.row_group(group), run_id, key)
+    ]
 
 
 def _read_groups(parquet: pq.ParquetFile, groups: Sequence[int], run_id: str = "", key: str = "") -> Rows:

@@ -19,6 +19,7 @@ from headrace_storage.model import NewSegment, Rows
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.columns import encoded_texts, order_by_series, take, used
 from headrace_storage.segments.inline import encode_inline, least_size
+from headrace_storage.segments.rollups import RollupBuilder
 from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, ROW_GROUP, SCHEMA, TIME, WRITER_OPTIONS
 from headrace_storage.segments.summary import SUMMARY, SummaryColumns, encode_summaries, merge, summarise
 
@@ -85,7 +86,7 @@ def runs_of(rows: Rows) -> list[str]:
 
 
 def encode_parquet(rows: Rows) -> bytes:
-    """A Parquet file of points that :func:`sort_by_series` sorted."""
+    """A Parquet file of points that :func:`sort_by_series` sorted, with their rollups."""
     return b"".join(_Encoding(take(rows, slice(start, start + ROW_GROUP)) for start in _starts(rows)))
 
 
@@ -121,14 +122,16 @@ class _Encoding:
         self._groups = groups
 
     def __iter__(self) -> Iterator[bytes]:
-        sink = _Sink()
+        sink, rollups = _Sink(), RollupBuilder()
         with pq.ParquetWriter(sink, SCHEMA, **WRITER_OPTIONS) as writer:
             writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT)})
             for rows in self._groups:
                 writer.write_table(to_table(rows))
+                rollups.add(rows)
                 self.rows += len(rows)
                 self.runs.update(series.run_id for series in rows.series_table)
                 yield from self._counted(sink.drain())
+            sink.write(rollups.finish())  # between the last row group and the footer
         yield from self._counted(sink.drain())
 
     def _counted(self, parts: Iterable[bytes]) -> Iterator[bytes]:
