@@ -4,8 +4,10 @@ import math
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -105,6 +107,16 @@ def test_parquet_readers_do_not_see_them(points: list[Logged]) -> None:
     data = encode_parquet(rows)
     assert exact(to_points(read_parquet(pa.BufferReader(data)))) == exact(to_points(rows))
     assert pq.read_table(pa.BufferReader(data)).num_rows == len(points)
+
+
+def test_duckdb_does_not_see_them(tmp_path: Path) -> None:
+    file = tmp_path / "points.parquet"
+    data = encode_parquet(sort_by_series(to_rows(series("a", range(3000)))))
+    file.write_bytes(data)
+    assert b"HRR1" in bytes(data)
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT count(*), sum(step) FROM read_parquet(?)", [str(file)]).fetchone()
+    assert found == (3000, sum(range(3000)))
 
 
 @pytest.mark.usefixtures("tiny")

@@ -16,7 +16,8 @@ attempt    string                    the launch of the run that logged it; empty
 
 Rows are sorted by run, key and attempt (of a compacted file, then by step), so that the statistics of
 row groups find a key. A reader of all files needs the published manifest: a folder also holds files
-whose rows are in others, or in none.
+whose rows are in others, or in none. Between the last row group and the footer, where readers of Parquet
+do not look, lie the rollups of long series (``rollups.py``).
 """
 
 from typing import Any, Final
