@@ -1,5 +1,6 @@
 """A chart tells of every point once, wherever the points lie; its buckets may be coarser than asked for."""
 
+import asyncio
 import math
 import struct
 from collections import Counter
@@ -11,10 +12,12 @@ import pytest
 
 from catalog_daemon import Daemon
 from headrace_storage import charts
+from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.charts import Charts, Wanted
 from headrace_storage.check import Check
+from headrace_storage.collect import Collector
 from headrace_storage.compact import Compactor
 from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
 from headrace_storage.fold import Fold
@@ -229,6 +232,33 @@ async def test_damage_is_named(training: Training) -> None:
     training.store.local_path(str(other.path)).unlink()
     with pytest.raises(SegmentMissingError):
         await chart(training)
+
+
+@pytest.mark.usefixtures("tiny")
+async def test_segments_may_move_meanwhile(training: Training) -> None:
+    writer = await training.daemon.open()
+    database, incarnation = training.daemon.database, training.daemon.incarnation
+    segments = Segments(database)
+    loops = [
+        asyncio.create_task(task.run())
+        for task in (
+            Fold(Summaries(database, training.store), interval=0.0),
+            Compactor(segments, training.store, incarnation, interval=0.0, rest=0.0),
+            Collector(segments, Incarnations(database), training.store, incarnation, interval=0.0, grace=0.0),
+        )
+    ]
+    points: list[Logged] = []
+    try:
+        for number in range(25):
+            part = training.points(writer, 20, RUNS[:1])
+            await training.log(part, as_object=number % 4 != 0)
+            points += part
+            check(await chart(training, "key1", buckets=5), [p for p in points if p.key == "key1"], 5)
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+    assert all(loop.cancelled() for loop in loops)
 
 
 async def test_no_points(training: Training) -> None:
