@@ -54,6 +54,11 @@ types: $(READY) ## Check types, strictly
 bench: $(READY) ## Run the benchmarks (ARGS="series --quick")
 	@$(PY) -m benchmarks $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: $(READY) ## Compare with other trackers (PEERS="wandb mlflow-async"; all by default)
+	@$(PY) -m benchmarks.peers.install $(PEERS) || true
+	@$(PY) -m benchmarks --runs 3 --peers "$(if $(PEERS),$(shell echo $(PEERS) | tr ' ' ','),all)" $(ARGS)
+
 .PHONY: overload
 overload: $(READY) ## Offer the daemon twice what it takes (ARGS="--minutes 10"), and draw the memory
 	@$(PY) -m benchmarks.overload --plot out/overload.png $(ARGS)

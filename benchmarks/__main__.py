@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME...] [--json FILE] [--quick]``."""
+"""``python -m benchmarks [NAME...] [--peers NAME,...] [--json FILE] [--quick]``."""
 
 import argparse
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.daemon import daemon
 from benchmarks.harness import measure, table_head, table_row
+from benchmarks.peers import PEERS
+from benchmarks.peers.compare import HEAD, compare, row
 from benchmarks.workloads import WORKLOADS
 
 
@@ -21,13 +23,20 @@ def main() -> int:
         surroundings = machine.describe(Path(folder))
         print(machine.line(surroundings), table_head(), sep="\n", file=sys.stderr)
         os.environ["HEADRACE_JOURNAL_DIR"] = str(Path(folder) / "journals")
-        for name in options.names or WORKLOADS:
+        for name in options.names if options.peers else options.names or WORKLOADS:
             with daemon(Path(folder) / name) as address:
                 os.environ["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
                 result = measure(name, runs=options.runs, quick=options.quick)
             results.append(result)
             print(json.dumps(result), flush=True)
             print(table_row(result), file=sys.stderr, flush=True)
+        if options.peers:
+            print(HEAD, file=sys.stderr)
+            rounds, seconds = (1, 1.0) if options.quick else (options.runs, 5.0)
+            for result in compare(options.peers, Path(folder), rounds=rounds, seconds=seconds):
+                results.append(result)
+                print(json.dumps(result), flush=True)
+                print(row(result), file=sys.stderr, flush=True)
     if options.json:
         options.json.write_text(json.dumps({"machine": surroundings, "results": results}, indent=2) + "\n")
     return 0
@@ -43,12 +52,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+    parser.add_argument(
+        "--peers",
+        type=lambda text: list(PEERS) if text == "all" else text.split(","),
+        default=[],
+        metavar="NAME,...",
+        help=f"compare with other trackers, or all: {', '.join(PEERS)}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the machine and all results to FILE")
     parser.add_argument("--quick", action="store_true", help="a tenth of the points, to see that it works")
     parser.add_argument("--runs", type=int, default=5, help="the figures are medians of so many (default: 5)")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(WORKLOADS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
+    if unknown := set(options.peers) - set(PEERS):
+        parser.error(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
     return options
 
 

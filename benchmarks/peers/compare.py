@@ -1,0 +1,99 @@
+"""Ours and theirs in turn: medians with the least and the most of several rounds, and ratios."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.daemon import daemon
+from benchmarks.peers import PEERS, Peer
+from benchmarks.peers.servers import mlflow_server
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / ".cache" / "peers"
+OURS = "headrace"
+WIDTHS = {"W1": 1, "W100": 100}
+"""Metrics in a call."""
+
+FIGURES = ("p50_us", "p99_us", "flushed_per_s")
+
+Result = dict[str, Any]
+
+
+def compare(names: list[str], folder: Path, *, rounds: int, seconds: float) -> Iterator[Result]:
+    """A result for each system and width. Peers that are not installed are named on stderr and left out."""
+    present = [name for name in names if python_of(name).exists()]
+    for name in set(names) - set(present):
+        print(f"{name}: skipped, it is not installed (make bench-peers PEERS={name})", file=sys.stderr)
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        address = stack.enter_context(daemon(folder / "ours"))
+        environment["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
+        if servers := [name for name in present if PEERS[name].sends]:
+            environment["MLFLOW_TRACKING_URI"] = stack.enter_context(
+                mlflow_server(python_of(servers[0]), folder)
+            )
+        for width, metrics in WIDTHS.items():
+            runs: dict[str, list[Result]] = {name: [] for name in (OURS, *present)}
+            for number in range(rounds):
+                for name, results in runs.items():  # in turn: what disturbs, disturbs all
+                    print(f"{width} round {number + 1}/{rounds}: {name}", file=sys.stderr)
+                    work = folder / f"{name}-{width}-{number}"
+                    work.mkdir()
+                    results.append(once(name, work, metrics, seconds, environment))
+            yield from summaries(width, runs)
+
+
+def once(name: str, folder: Path, metrics: int, seconds: float, environment: dict[str, str]) -> Result:
+    """One run of one system in its interpreter."""
+    module = "headrace_" if name == OURS else PEERS[name].module
+    command = [str(python_of(name)), str(Path(__file__).with_name("timed.py")), module]
+    command += ["--folder", str(folder), "--metrics", str(metrics), "--seconds", str(seconds)]
+    command += ["--calls", str(1_000_000 if name == OURS and metrics == 1 else 100_000)]
+    mode = {} if name == OURS else {"HEADRACE_BENCH_MODE": PEERS[name].mode}
+    log = folder / "stderr"
+    with log.open("wb") as errors:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=errors, env=environment | mode, cwd=folder, check=False
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} failed:\n{log.read_text(errors='replace')[-2000:]}")
+    result: Result = json.loads(done.stdout)
+    return result
+
+
+def summaries(width: str, runs: dict[str, list[Result]]) -> Iterator[Result]:
+    """Medians, spans, and how many times theirs is ours."""
+    ours = statistics.median(run["flushed_per_s"] for run in runs[OURS])
+    for name, results in runs.items():
+        peer = PEERS.get(name, Peer((), "", durable="yes, journal"))
+        result: Result = {"system": name, "workload": width, "runs": results}
+        result["durable_on_return"] = peer.durable
+        for figure in FIGURES:
+            values = [run[figure] for run in results]
+            result[figure] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+        result["ours_to_theirs"] = ours / result["flushed_per_s"]["median"]
+        yield result
+
+
+def python_of(name: str) -> Path:
+    """The interpreter that has the system."""
+    return Path(sys.executable) if name == OURS else ENVIRONMENTS / PEERS[name].module / "bin" / "python"
+
+
+def row(result: Result) -> str:
+    """One line for people."""
+    p50, p99, rate = (result[figure] for figure in FIGURES)
+    return (
+        f"{result['workload']:5}{result['system']:14}{p50['median']:>12,.1f}{p99['median']:>12,.1f}"
+        f"{rate['median']:>14,.0f}  ({rate['min']:,.0f} to {rate['max']:,.0f})"
+        f"{result['ours_to_theirs']:>12,.1f} x   {result['durable_on_return']}"
+    )
+
+
+HEAD = f"{'':5}{'system':14}{'p50 us/call':>12}{'p99':>12}{'points/s until flushed':>14}"

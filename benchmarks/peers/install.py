@@ -1,0 +1,33 @@
+"""``python -m benchmarks.peers.install NAME...``: environments for peers; all of them without names."""
+
+import subprocess
+import sys
+import venv
+
+from benchmarks.peers import PEERS
+from benchmarks.peers.compare import ENVIRONMENTS
+
+
+def main() -> int:
+    """Makes what is not there; 1 when one cannot be installed, after trying the others."""
+    failed = []
+    for name in sys.argv[1:] or PEERS:
+        peer = PEERS[name]
+        folder = ENVIRONMENTS / peer.module
+        ready = folder / ".ready"
+        if ready.exists() and ready.read_text() == str(peer.requirements):
+            continue
+        print(f"installing {name} into {folder}", file=sys.stderr)
+        venv.create(folder, with_pip=True, clear=True)
+        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.requirements]
+        if subprocess.run(command, check=False).returncode == 0:
+            ready.write_text(str(peer.requirements))
+        else:
+            failed.append(name)
+    for name in failed:
+        print(f"{name} cannot be installed here", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
