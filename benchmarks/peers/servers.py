@@ -2,18 +2,23 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from headrace_ingest import logs
 from headrace_ingest.postgres import EmbeddedPostgres
 
-READY_WITHIN = 120.0
+READY_WITHIN = 300.0
+"""Seconds: MLflow begins with its migrations."""
+
+STOPPED_WITHIN = 60.0
 
 
 @contextmanager
@@ -49,8 +54,12 @@ def postgres(folder: Path) -> Iterator[str]:
 
 def end_group(server: "subprocess.Popen[bytes]") -> None:
     """Ends a server and its workers."""
-    os.killpg(server.pid, 15)
-    server.wait(30)
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(STOPPED_WITHIN)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
 
 
 def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -75,6 +84,7 @@ def free_port() -> int:
 
 async def serve_postgres(folder: Path) -> None:
     """Serves until standard input ends."""
+    logs.configure()  # to stderr
     server = EmbeddedPostgres(folder)
     await server.start()
     print(server.url, flush=True)
