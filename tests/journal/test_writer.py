@@ -162,3 +162,20 @@ def test_a_newer_format_is_refused(journals: Any) -> None:
     write_header(made.folder, header(made.folder) | {"format": 99})
     with pytest.raises(JournalError, match="upgrade headrace"):
         JournalReader(made.folder)
+
+
+def test_files_that_go_while_they_are_looked_for_are_no_harm(
+    journals: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_FILE", 64 * CELL_SIZE)
+    made = journals.writer()
+    log = RunLog(made, RUN, "")
+    for step in range(200):
+        log.log_metric("x", 1.0, step)
+    reader = JournalReader(made.folder)
+    found = reader._files()
+    reader.store(100, [])
+    found[0][1].unlink()  # delivered, and deleted by a call that needs the room
+    monkeypatch.setattr(reader, "_files", lambda: found)
+    assert reader.gap(100) is None
+    assert len(reader.cells(100, 1)) == CELL_SIZE

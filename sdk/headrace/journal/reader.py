@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -127,8 +128,8 @@ class JournalReader:
         if self._cells is not None and self._cells[0] <= first < self._cells[1]:
             return None
         later = self.tail
-        for start, path in self._files():
-            if start <= first < start + path.stat().st_size // CELL_SIZE:
+        for start, end, _ in self._spans():
+            if start <= first < end:
                 return None
             if start > first:
                 later = min(later, start)
@@ -143,8 +144,8 @@ class JournalReader:
         if self._cells is not None:
             os.close(self._cells[2])
             self._cells = None
-        for start, path in self._files():
-            if start <= first < start + path.stat().st_size // CELL_SIZE:
+        for start, end, path in self._spans():
+            if start <= first < end:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 self._cells = start, start + os.fstat(descriptor).st_size // CELL_SIZE, descriptor
                 return
@@ -153,6 +154,12 @@ class JournalReader:
     def _files(self) -> list[tuple[int, Path]]:
         paths = self.folder.glob(f"[0-9]*{layout.CELLS_SUFFIX}")
         return sorted((layout.first_of(path.name), path) for path in paths if path.stem.isdecimal())
+
+    def _spans(self) -> Iterator[tuple[int, int, Path]]:
+        """First cell, end, and path of each file; a writer without room deletes delivered ones meanwhile."""
+        for start, path in self._files():
+            with contextlib.suppress(FileNotFoundError):
+                yield start, start + path.stat().st_size // CELL_SIZE, path
 
     def retire(self, keep: float, committed: int | None = None) -> None:
         """Deletes files of cells ``keep`` seconds after they were first seen to be committed whole.
