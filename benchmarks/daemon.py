@@ -13,11 +13,16 @@ STOPPED_WITHIN = 60.0
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[str]:
-    """Starts a daemon on ``folder/data`` and any free port; gives its address, ``host:port``; stops it."""
+def daemon(folder: Path, cores: set[int] | None = None) -> Iterator[str]:
+    """Starts a daemon on ``folder/data`` and any free port; gives its address, ``host:port``; stops it.
+
+    ``cores``: those that it and its PostgreSQL may use.
+    """
     folder.mkdir(parents=True)
     data, log = folder / "data", folder / "daemon.log"
     command = [sys.executable, "-m", "headrace_ingest", "--data", str(data), "--grpc-port", "0"]
+    if cores:
+        command = ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             yield _address(process, data / "daemon.json", log)

@@ -3,6 +3,9 @@
 First the capacity is measured: the client logs as fast as it can, and what is durable per second counts.
 Then it offers ``--factor`` times as much for ``--minutes``. The journal fills up to its bound, and holds the
 client back. In the end every point must be there. ``make overload`` writes the picture.
+
+The daemon with its PostgreSQL has one core, the client another: else they would slow each other down, and
+there would be no overload.
 """
 
 import argparse
@@ -44,7 +47,9 @@ def main() -> int:
         file_system = os.statvfs(folder)
         part = options.journal_mib * 2**20 / (file_system.f_frsize * file_system.f_blocks)
         os.environ["HEADRACE_JOURNAL_MAX"] = str(part)
-        with daemon(folder / "daemon") as address:
+        cores = sorted(os.sched_getaffinity(0))
+        with daemon(folder / "daemon", cores={cores[0]}) as address:
+            os.sched_setaffinity(0, set(cores[1:] or cores))
             os.environ["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
             result = measure(folder, options.minutes, options.factor)
     print(json.dumps(result["figures"], indent=2))
