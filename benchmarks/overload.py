@@ -20,12 +20,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import headrace
 from benchmarks import machine
 from benchmarks.daemon import daemon
 
 KEYS = 100
-TICK = 0.02
+BLOCK = 1000
+PAUSE = 0.002
 CAPACITY_SECONDS = 20.0
 EDGE_SECONDS = 60.0
 """The first and the last so many seconds are compared."""
@@ -124,21 +127,23 @@ def finish(producer: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def produce(rate: float, seconds: float) -> None:
-    """Logs batches of 100 metrics at ``rate`` points per second; then waits for the last one."""
-    metrics = {f"metric{number}": 0.1 * number for number in range(KEYS)}
+    """Logs series of 1,000 points at ``rate`` points per second; then waits for the last one."""
+    values = np.random.default_rng(8).normal(size=BLOCK).cumsum()
     began = time.monotonic()
-    steps = 0
+    blocks = 0
     with headrace.start_run(run_name="overload") as run:
         while (elapsed := time.monotonic() - began) < seconds:
-            owed = min(elapsed * rate / KEYS - steps, rate * TICK * 2 / KEYS, 1000)
-            for _ in range(int(owed)):
-                operation = headrace.log_metrics(metrics, step=steps)
-                steps += 1
-            if owed < 1:
-                time.sleep(TICK / 4)
+            if blocks * BLOCK >= elapsed * rate:
+                time.sleep(PAUSE)
+                continue
+            steps = np.arange(blocks // KEYS * BLOCK, (blocks // KEYS + 1) * BLOCK)
+            operation = headrace.log_series(f"metric{blocks % KEYS}", values, steps)
+            blocks += 1
+        logged = time.monotonic() - began
         operation.wait()
         durable = time.monotonic() - began
-    print(json.dumps({"run_id": run.info.run_id, "points": steps * KEYS, "durable_seconds": durable}))
+    end = {"run_id": run.info.run_id, "points": blocks * BLOCK}
+    print(json.dumps({**end, "logged_seconds": logged, "durable_seconds": durable}))
 
 
 def pss(pid: int) -> float:
