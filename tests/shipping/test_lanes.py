@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import JournalError
+from headrace.journal.layout import COMMITTED
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.shipping import shipper as shipping
@@ -128,3 +129,35 @@ async def test_deleted_cells_are_a_gap(tmp_path: Path, caplog: pytest.LogCapture
         await asyncio.gather(running, return_exceptions=True)
         shipper.let_go()
     assert "100 cells" in caplog.text
+
+
+async def test_a_journal_that_rests_with_nothing_pending_is_shipped_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = Stream()
+    shipper = Shipper(Link(stream), bytes(16), keep=600)  # type: ignore[arg-type]
+    writer = journal(tmp_path)
+    writer.control[COMMITTED] = 100
+    shipper.take_on(writer.folder, writer)
+    lane = shipper.lane(writer.name)
+    assert lane
+
+    def fails() -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    lane.reader.known_reject = fails  # type: ignore[method-assign]
+    running = asyncio.create_task(shipper.run())
+    try:
+        async with asyncio.timeout(30):
+            while "trying again" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            while shipper.lane(writer.name) is None:  # noqa: ASYNC110 -- it rests
+                await asyncio.sleep(0.01)
+        RunLog(writer, RUN, "").log_metric("x", 1.0, 100)
+        async with asyncio.timeout(30):
+            while stream.appended.get(writer.name) != 101:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        shipper.let_go()

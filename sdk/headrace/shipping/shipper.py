@@ -269,7 +269,9 @@ class Shipper:
             self._loop.call_later(AGAIN_SECONDS, self._take_on_again, lane.reader.folder, lane.writer)
 
     def _take_on_again(self, folder: Path, writer: Writer) -> None:
-        if folder.exists() and writer.pending() and not writer.abandoned:
+        # With nothing pending too, while more may come: without a lane, nothing would ship it.
+        wanted = writer.pending() or not writer.control[layout.CLOSED]
+        if folder.exists() and wanted and not writer.abandoned:
             self.take_on(folder, writer)
 
     def remove(self, lane: Lane) -> None:
