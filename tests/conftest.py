@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +13,10 @@ import pytest
 
 from headrace_ingest.postgres import EmbeddedPostgres
 from ingest_daemon import DaemonProcess
+
+# What a shell starts in the background ignores SIGINT, and programs inherit that: those that the tests start
+# would not hear Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
