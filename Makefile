@@ -28,8 +28,8 @@ serve: $(READY) ## Start a daemon on ./data, port 7070
 ##@ Develop
 
 .PHONY: test
-test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest)
-	@$(PY) -m pytest $(ARGS)
+test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest; "-n 0" keeps to one process)
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: interleavings
 interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)

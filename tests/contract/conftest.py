@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from catalog_daemon import Daemon
-from headrace_storage.catalog.database import Database, migrate
+from headrace_storage.catalog.database import Database
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database with connections enough for several daemons in one test."""
+    """The test's database with connections enough for several daemons in one test."""
     database = await Database.connect(database_url, max_connections=8)
-    await migrate(database)
     yield database
     await database.close()
 

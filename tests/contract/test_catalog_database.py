@@ -47,10 +47,16 @@ async def admin(database_url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def test_several_processes_migrate_at_once(database_url: str, admin: Any) -> None:
-    processes = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, database_url) for _ in range(5)
-    ]
+@pytest.fixture
+async def admin_of_empty(empty_database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(empty_database_url)
+    yield connection
+    await connection.close()
+
+
+async def test_several_processes_migrate_at_once(empty_database_url: str, admin_of_empty: Any) -> None:
+    command, admin = [sys.executable, "-c", MIGRATE, empty_database_url], admin_of_empty
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(5)]
     assert [await process.wait() for process in processes] == [0] * 5
     applied = await admin.fetch("SELECT number, name FROM schema_migrations ORDER BY number")
     assert [row["number"] for row in applied] == list(range(1, len(applied) + 1))
@@ -58,10 +64,10 @@ async def test_several_processes_migrate_at_once(database_url: str, admin: Any) 
     assert await admin.fetchval("SELECT value FROM meta") == "the store"
 
 
-async def test_several_connections_migrate_at_once(database_url: str, admin: Any) -> None:
-    databases = [await Database.connect(database_url) for _ in range(6)]
+async def test_several_connections_migrate_at_once(empty_database_url: str, admin_of_empty: Any) -> None:
+    databases = [await Database.connect(empty_database_url) for _ in range(6)]
     await asyncio.gather(*(migrate(database) for database in databases))
-    assert await admin.fetchval("SELECT count(*) FROM experiments") == 1
+    assert await admin_of_empty.fetchval("SELECT count(*) FROM experiments") == 1
     for database in databases:
         await database.close()
 

@@ -63,7 +63,7 @@ async def logged(address: str) -> list[float]:
 
 
 async def test_nothing_needs_to_be_set_up(start_daemon: Start) -> None:
-    daemon = start_daemon()
+    daemon = start_daemon(bare=True)
     address = daemon.ready()
     await log(address, uuid.uuid4(), [1.0, 2.0])
     assert await logged(address) == [1.0, 2.0]
@@ -196,7 +196,7 @@ def test_a_damaged_database_folder_is_told_in_a_line(start_daemon: Start, tmp_pa
 
 
 async def test_a_long_path_is_no_obstacle(start_daemon: Start, tmp_path: Path) -> None:
-    daemon = start_daemon(data=tmp_path / ("long and, with a comma " * 8).strip())
+    daemon = start_daemon(data=tmp_path / ("long and, with a comma " * 8).strip(), bare=True)
     await log(daemon.ready(), uuid.uuid4(), [1.0])
     assert daemon.terminate() == 0
 

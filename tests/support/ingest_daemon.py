@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import cluster
 from headrace_ingest import app
 from headrace_ingest.config import Config
 from headrace_ingest.ports import reserve, target
@@ -41,10 +42,12 @@ async def serving(data: Path, database_url: str) -> AsyncIterator[str]:
 
 
 class DaemonProcess:
-    """``python -m headrace_ingest`` with a data folder of its own."""
+    """``python -m headrace_ingest`` with a data folder of its own; when ``bare``, one that it has to make."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, bare: bool = False) -> None:
         self.data = data
+        if not bare and "--database-url" not in options:
+            cluster.provide(data)
         command = [sys.executable, "-m", "headrace_ingest", "--data", str(data), "--grpc-port", "0", *options]
         self._output = data.with_name(f"{data.name}.out").open("w+b")
         self.process = subprocess.Popen(command, stdout=self._output, stderr=self._output)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import cluster
 from headrace import Client
 
 PROGRAMS = Path(__file__).parents[1] / "end_to_end" / "programs"
@@ -59,6 +60,8 @@ class Daemon:
     def start(self) -> None:
         ready = self.data / "daemon.json"
         ready.unlink(missing_ok=True)  # a killed daemon leaves its own behind
+        if "--database-url" not in self.options:
+            cluster.provide(self.data)
         command = [sys.executable, "-m", "headrace_ingest"]
         command += ["--data", str(self.data), "--grpc-port", str(self.port), *self.options]
         with self.log.open("ab") as output:
