@@ -28,6 +28,9 @@ settings.register_profile(
 )
 settings.load_profile("headrace")
 
+# A script that starts this in the background has it ignore Ctrl-C, which children would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: the tests wait more than they compute."""

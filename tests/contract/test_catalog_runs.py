@@ -1,7 +1,6 @@
 """Reads and direct writes of the tracking service."""
 
 import asyncio
-from uuid import uuid4
 
 import pytest
 
@@ -11,7 +10,7 @@ from headrace_storage.catalog.runs import Runs
 from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 from headrace_storage.model import CreateRun, Reject, RunStatus, SetParam
 
-RUN = uuid4().hex
+RUN = "61a08100b45b40bfb9ba8b6aa9d7162c"
 
 
 @pytest.fixture
