@@ -191,6 +191,7 @@ def test_ctrl_c_ends_the_wait_for_a_silent_daemon(settings: Settings, black_hole
 from headrace.core import core_for
 core = core_for()
 def interrupted(timeout, flush=core.flush):
+    core.flush = flush
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     return flush(timeout)
