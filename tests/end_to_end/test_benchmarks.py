@@ -5,12 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_workload_prints_a_json_line_and_a_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [["call-cost", "scalar"], ["series", "charts"], ["wait-latency", "retry"]], ids=" ".join
+)
+def test_each_workload_prints_a_json_line_and_a_row(tmp_path: Path, names: list[str]) -> None:
     file = tmp_path / "results.json"
-    names = ["call-cost", "scalar", "series", "charts", "wait-latency", "retry"]
     command = [sys.executable, "-m", "benchmarks", *names, "--quick", "--runs", "1", "--json", str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
@@ -19,5 +23,5 @@ def test_each_workload_prints_a_json_line_and_a_row(tmp_path: Path) -> None:
     assert [line["benchmark"] for line in lines] == names
     assert written["results"] == lines
     assert all(figure > 0 for line in lines for figure in line["median"].values())
-    assert [row.split()[0] for row in done.stderr.splitlines()[-6:]] == names
+    assert [row.split()[0] for row in done.stderr.splitlines()[-len(names) :]] == names
     assert {"cpu", "cores", "fsync_ms", "python", "libraries", "commit"} <= set(written["machine"])

@@ -25,7 +25,7 @@ def arrived(daemon: Any) -> list[tuple[str, int, float]]:
 def test_wait_returns_when_it_arrived(core: Core, daemon: Any) -> None:
     log = core.run_log(RUN)
     for step in range(100):
-        log.log_metric("loss", 1.0 / (step + 1), step).wait(10)
+        log.log_metric("loss", 1.0 / (step + 1), step).wait(30)
         assert arrived(daemon)[-1] == ("loss", step, 1.0 / (step + 1))
     assert core.pending().operations == 0
 
@@ -64,9 +64,9 @@ def test_a_refusal_is_raised_by_its_own_operation(core: Core, daemon: Any) -> No
     daemon.reject_every = 2
     log = core.run_log(RUN)
     first, second = log.log_metric("x", 1.0), log.log_metric("x", 2.0)
-    second.wait(10)
+    second.wait(30)
     with pytest.raises(RejectedError, match="NO: refused") as caught:
-        first.wait(10)
+        first.wait(30)
     assert caught.value.operation is first
 
 
@@ -88,10 +88,10 @@ def test_callbacks_are_called_once(core: Core) -> None:
     event = threading.Event()
     operation = core.run_log(RUN).log_metric("x", 1.0)
     operation.add_done_callback(called.append)
-    operation.wait(10)
+    operation.wait(30)
     operation.add_done_callback(called.append)
     operation.add_done_callback(lambda _: event.set())
-    assert event.wait(10)
+    assert event.wait(30)
     assert called == [operation, operation]
 
 

@@ -16,7 +16,7 @@ from headrace_ingest import app
 from headrace_ingest.config import Config
 from headrace_ingest.ports import reserve, target
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening."""
 
 
