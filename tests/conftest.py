@@ -28,13 +28,10 @@ settings.register_profile(
 )
 settings.load_profile("headrace")
 
-# A script that starts this in the background has it ignore Ctrl-C, which children would inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: the tests wait more than they compute."""
-    return min(os.cpu_count() or 1, 7) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: the tests wait more than they compute. ``-k`` looks for a few: here."""
+    return 0 if config.option.keyword else min(os.cpu_count() or 1, 7) + 1
 
 
 @pytest.fixture(scope="session")
