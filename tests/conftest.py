@@ -29,6 +29,7 @@ settings.register_profile(
 settings.load_profile("headrace")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: the tests wait more than they compute. ``-k`` looks for a few: here."""
     return 0 if config.option.keyword else min(os.cpu_count() or 1, 7) + 1

@@ -29,7 +29,7 @@ def test_a_thread_without_a_run_logs_into_the_main_threads(fake: FakeCore) -> No
 
 
 def test_threads_have_runs_of_their_own_side_by_side(fake: FakeCore) -> None:
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(4, timeout=60)
 
     def trial(number: int) -> str:
         with headrace.start_run(run_name=f"trial {number}") as run:
@@ -111,7 +111,7 @@ def test_a_run_that_ended_elsewhere_is_not_active_in_a_copied_context() -> None:
 
 
 def test_logging_without_a_run_starts_one_for_all_threads(fake: FakeCore) -> None:
-    barrier = threading.Barrier(8)
+    barrier = threading.Barrier(8, timeout=60)
 
     def log(number: int) -> None:
         barrier.wait()

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import threading
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class FakeCore:
     """What the next commit refuses: (first, end, code, message)."""
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()
         self.writers: list[Writer] = []
         self.logs: dict[tuple[str, str], RunLog] = {}
         self.experiments["0"] = pb.Experiment(experiment_id="0", name="Default", lifecycle_stage="active")
@@ -60,10 +62,11 @@ class FakeCore:
     # What Core has.
 
     def run_log(self, run_id: str, attempt: str = "") -> RunLog:
-        if (run_id, attempt) not in self.logs:
-            writer = self.writers[0] if self.writers else self._writer()
-            self.logs[run_id, attempt] = RunLog(writer, run_id, attempt)
-        return self.logs[run_id, attempt]
+        with self._lock:
+            if (run_id, attempt) not in self.logs:
+                writer = self.writers[0] if self.writers else self._writer()
+                self.logs[run_id, attempt] = RunLog(writer, run_id, attempt)
+            return self.logs[run_id, attempt]
 
     def call(self, method: str, request: Any, timeout: float | None = None) -> Any:
         assert timeout is not None
@@ -116,6 +119,7 @@ class FakeCore:
         for writer in self.writers:
             writer.abandon()
         self.writers, self.logs, self.process_id = [], {}, "forked-child"
+        self._lock = threading.Lock()
 
     # What tests ask and do.
 
@@ -199,6 +203,7 @@ class FakeCore:
 def read(folder: Path) -> list[Point | Change]:
     """What is in a journal, in order."""
     reader = JournalReader(folder)
+    tail = reader.tail  # first: what cells name is defined before they are written
     definitions, complete = reader.definitions(0, 1 << 30)
     assert complete
     runs: dict[int, tuple[str, str]] = {}
@@ -210,7 +215,7 @@ def read(folder: Path) -> list[Point | Change]:
             series[definition.series] = definition.run, definition.key
     records: list[Point | Change] = []
     at = 0
-    while at < reader.tail:
+    while at < tail:
         cell = reader.cells(at, 1)
         at += 1
         if cell[0] == wire.METRIC:
