@@ -29,7 +29,7 @@ serve: $(READY) ## Start a daemon on ./data, port 7070
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest; "-n 0" keeps to one process)
-	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: interleavings
 interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)

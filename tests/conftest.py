@@ -35,6 +35,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.option.keyword else min(os.cpu_count() or 1, 7) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests come first, so that the processes end together."""
+    items.sort(key=lambda item: item.path.parent.name not in ("end_to_end", "faults"))
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server to make databases in: ``HEADRACE_TEST_DATABASE_URL``, else an embedded one."""
