@@ -10,8 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("bare")  # in one process, so that it is installed once
-
 SESSION = """
 import json
 import headrace
