@@ -43,8 +43,11 @@ BLOB: Final = 2
 PAD: Final = 3
 
 TIMESTAMP_GIVEN: Final = 1
+GIVEN_HEAD: Final = TIMESTAMP_GIVEN << 8
 
 METRIC_CELL: Final = struct.Struct("<BBHIqqd")
+METRIC_WORDS: Final = struct.Struct("<Qqqd")
+"""The same as 8-byte words, the first of which :func:`metric_head` gives."""
 BLOB_HEAD: Final = struct.Struct("<BBHIIIqq")
 
 MAX_BLOB_CELLS: Final = 0xFFFF
@@ -77,6 +80,11 @@ class SeriesDefinition(NamedTuple):
     series: int
     run: int
     key: str
+
+
+def metric_head(series: int) -> int:
+    """The first word of a metric cell without flags. With TIMESTAMP_GIVEN: plus ``GIVEN_HEAD``."""
+    return METRIC | series << 32
 
 
 def blob_cells(length: int) -> int:

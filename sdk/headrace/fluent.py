@@ -139,7 +139,10 @@ def log_metric(  # noqa: PLR0917 - MLflow's order
     """
     session = _current() if run_id is None else None
     log = session.log if session is not None else _log(run_id)
-    operation = record.metric(log, key, value, step, timestamp)
+    if type(value) is float and type(step) is int and timestamp is None and type(key) is str:
+        operation = log.log_metric(key, value, step)
+    else:
+        operation = record.metric(log, key, value, step, timestamp)
     if synchronous:
         operation.wait()
     return operation

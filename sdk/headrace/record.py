@@ -15,6 +15,8 @@ from headrace.together import together
 from headrace_proto import limits
 from headrace_proto.v1 import tracking_pb2 as pb
 
+_FLOAT = frozenset((float,))
+
 
 def metric(
     log: RunLog,
@@ -42,17 +44,16 @@ def metrics(
     timestamp: values.Whole | None = None,
 ) -> RunOperation:
     """Writes one point of each key, as one operation."""
-    floats = {
-        (key if type(key) is str else values.key(key)): (
-            value if type(value) is float else values.number(f"metric {key!r}", value)
-        )
-        for key, value in points.items()
-    }
+    if not _FLOAT.issuperset(map(type, points.values())):
+        points = {
+            values.key(key): value if type(value) is float else values.number(f"metric {key!r}", value)
+            for key, value in points.items()
+        }
     if type(step) is not int:
         step = 0 if step is None else values.whole("step", step)
     if timestamp is not None:
         timestamp = values.milliseconds("timestamp", timestamp)
-    return log.log_metrics(floats, step, timestamp)
+    return log.log_metrics(points, step, timestamp)  # type: ignore[arg-type]
 
 
 def series(

@@ -257,9 +257,7 @@ def test_a_run_does_not_start_without_a_journal(disk: Path, on_full: OnFull) -> 
 
 def test_an_interrupted_call_is_dropped_when_there_is_no_room_for_a_spare(make: MakeLog) -> None:
     writer, log = make("drop")
-    writer.inside = True  # as a signal handler finds it
-    operation = log.log_metric("x", 1.0)
-    writer.inside = False
+    operation = writer.in_turn(lambda: log.log_metric("x", 1.0))
     assert isinstance(operation.exception(0), DroppedError)
     assert writer.room.untold() == [(RUN, "")]
 

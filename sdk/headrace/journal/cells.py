@@ -13,10 +13,14 @@ if sys.byteorder != "little":
     raise JournalError("the journal's format is little-endian, and this processor is not")
 
 
-class CellFile:
-    """Cells ``[first, end)`` of a journal as writable memory: as bytes, int64 words and doubles."""
+WRITE_BYTES = 8 << 10
+"""From here on the system call is quicker (measured: 8 against 21 ns a cell at 32 KiB, equal at 4 KiB)."""
 
-    __slots__ = ("_map", "doubles", "end", "first", "path", "view", "words")
+
+class CellFile:
+    """Cells ``[first, end)`` of a journal as writable memory."""
+
+    __slots__ = ("_descriptor", "_map", "end", "first", "path", "view")
 
     def __init__(self, path: Path, first: int, size: int) -> None:
         """Allocates and maps ``size`` bytes at ``path``; ``OSError`` when the disk has no room."""
@@ -28,18 +32,26 @@ class CellFile:
             os.posix_fallocate(descriptor, 0, size)
             self._map = mmap.mmap(descriptor, size)
         except BaseException:
+            os.close(descriptor)
             path.unlink(missing_ok=True)
             raise
-        finally:
-            os.close(descriptor)
+        self._descriptor = descriptor
         self.view = memoryview(self._map)
-        self.words = self.view.cast("q")
-        self.doubles = self.view.cast("d")
 
     @property
     def size(self) -> int:
         """Bytes."""
         return (self.end - self.first) * CELL_SIZE
+
+    def write(self, sequence: int, cells: memoryview) -> None:
+        """Puts whole cells at their place: many by a system call, which is quicker than faults of pages."""
+        at, size = (sequence - self.first) * CELL_SIZE, len(cells)
+        if size < WRITE_BYTES:
+            self.view[at : at + size] = cells
+            return
+        while cells:
+            written = os.pwrite(self._descriptor, cells, at)
+            at, cells = at + written, cells[written:]
 
     def rename(self, path: Path) -> None:
         """Gives the file its final name; may be done again after an interruption."""
@@ -59,11 +71,10 @@ class CellFile:
             self.path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Unmaps the file, which stays on disk."""
-        self.doubles.release()
-        self.words.release()
+        """Lets go of the file, which stays on disk."""
         self.view.release()
         self._map.close()
+        os.close(self._descriptor)
 
 
 def following_size(size: int) -> int:
