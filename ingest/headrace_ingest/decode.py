@@ -24,13 +24,13 @@ from headrace_storage.model import Change, Gap, Reject, Rows, Series
 
 CELL: Final = np.dtype(
     {
-        "names": ["kind", "flags", "series", "step", "timestamp", "value", "size"],
-        "formats": ["u1", "u1", "<u4", "<i8", "<i8", "<f8", "<u2"],
-        "offsets": [0, 1, 4, 8, 16, 24, 2],
+        "names": ["kind", "flags", "series", "step", "timestamp", "value", "size", "head"],
+        "formats": ["u1", "u1", "<u4", "<i8", "<i8", "<f8", "<u2", "<u8"],
+        "offsets": [0, 1, 4, 8, 16, 24, 2, 0],
         "itemsize": CELL_SIZE,
     }
 )
-"""A cell as it lies; ``size`` is that of a blob record, in cells."""
+"""A cell as it lies; ``size`` is that of a blob record, in cells; ``head`` is all before ``step``."""
 
 _NO_TIME: Final = np.iinfo(np.int64).min
 
@@ -89,13 +89,20 @@ def decode(parts: Sequence[Part]) -> Decoded:
                 gaps.append(_gap(part, batch))
                 continue
             cells = np.frombuffer(batch.cells, CELL)
-            good = _good(part, batch, cells, rejects)
-            order_time = columns.append(cells, good, batch.first, number, order_time)
+            heads = _heads(cells)
+            good = _good(part, batch, cells, heads, rejects)
+            order_time = columns.append(cells, heads, good, batch.first, number, order_time)
             changes += _changes(part, batch, rejects)
         columns.name_series(begin, part.dictionary.series)
         order_times.append(order_time)
     rejects.sort(key=lambda reject: (reject.writer, reject.first))
     return Decoded(columns.rows([part.writer for part in parts]), changes, rejects, order_times, gaps)
+
+
+def _heads(cells: NDArray[np.void]) -> NDArray[np.void]:
+    """The cells; or the first, if its head (kind, flags, series) is that of all: what one array left."""
+    heads = cells["head"]
+    return cells[:1] if len(cells) and (heads == heads[0]).all() else cells
 
 
 def _gap(part: Part, batch: GapBatch) -> Gap:
@@ -118,28 +125,36 @@ class _Columns:
         self._codes: dict[Series, int] = {}
 
     def append(
-        self, cells: NDArray[np.void], good: Mask | None, first: int, writer: int, order_time: int
+        self,
+        cells: NDArray[np.void],
+        heads: NDArray[np.void],
+        good: Mask | None,
+        first: int,
+        writer: int,
+        order_time: int,
     ) -> int:
         """Adds the ``good`` cells (``None``: all) with the writer's series numbers; gives the order time."""
         if good is None:
             sequence = np.arange(first, first + len(cells))
         else:
             cells, sequence = cells[good], first + np.flatnonzero(good)
+            heads = cells
         if len(cells) == 0:
             return order_time
         to = slice(self.length, self.length + len(cells))
-        self._series[to] = cells["series"]
+        self._series[to] = heads["series"]
         self._step[to] = cells["step"]
         timestamp = self._timestamp[to]
         timestamp[:] = cells["timestamp"]
         self._value[to] = cells["value"]
         self._writer[to] = writer
         self._sequence[to] = sequence
-        given = cells["flags"] & TIMESTAMP_GIVEN != 0
+        given = heads["flags"] & TIMESTAMP_GIVEN != 0
         clock = np.where(given, _NO_TIME, timestamp) if given.any() else timestamp
         reached = self._order_time[to]
-        np.maximum.accumulate(clock, out=reached)
-        np.maximum(reached, order_time, out=reached)
+        if (clock[1:] < clock[:-1]).any():
+            clock = np.maximum.accumulate(clock, out=reached)
+        np.maximum(clock, order_time, out=reached)
         self.length = to.stop
         return int(reached[-1])
 
@@ -149,6 +164,9 @@ class _Columns:
         if len(numbers) == 0:
             return
         span = int(numbers.max()) + 1
+        if numbers.min() == span - 1:
+            numbers[:] = self._codes_of(series, numbers[:1])
+            return
         if span > 4 * len(numbers):
             distinct, positions = np.unique(numbers, return_inverse=True)
             numbers[:] = self._codes_of(series, distinct)[positions]
@@ -180,19 +198,21 @@ class _Columns:
         )
 
 
-def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Reject]) -> Mask | None:
+def _good(
+    part: Part, batch: Batch, cells: NDArray[np.void], heads: NDArray[np.void], rejects: list[Reject]
+) -> Mask | None:
     """Which cells are points to take; ``None``: all. The bad ones are added to ``rejects``."""
     series, timestamp = cells["series"], cells["timestamp"]
     defined, problems = len(part.dictionary.series), part.dictionary.problems
-    is_metric = cells["kind"] == METRIC
     if (
         not problems
-        and is_metric.all()
-        and series.max() < defined
+        and (heads["kind"] == METRIC).all()
+        and heads["series"].max() < defined
         and timestamp.min() >= 0
         and timestamp.max() <= MAX_TIMESTAMP
     ):
         return None
+    is_metric = cells["kind"] == METRIC
     undecided = ~_in_blobs(batch, cells)
     is_metric &= undecided
     is_defined = series < defined

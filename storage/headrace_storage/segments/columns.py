@@ -62,6 +62,8 @@ def take(rows: Rows, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Ro
 
 def used(codes: NDArray[np.uint32], size: int) -> list[int]:
     """Which of the codes below ``size`` occur, ascending."""
+    if len(codes) and (lowest := codes.min()) == codes.max():
+        return [int(lowest)]
     if len(codes) < size // 8:
         return list(np.unique(codes).tolist())
     flags = np.zeros(size, np.bool_)

@@ -71,3 +71,11 @@ WRITER_OPTIONS: Final[dict[str, Any]] = {
     "write_batch_size": 1 << 16,
     "store_schema": False,
 }
+
+# What a commit waits for is merged soon, and encoded again: Snappy takes 21 ns a point less than ZSTD and
+# leaves 6 % more bytes. Every reader of Parquet knows it, which cannot be said of LZ4_RAW.
+COMMIT_OPTIONS: Final[dict[str, Any]] = {
+    **{name: option for name, option in WRITER_OPTIONS.items() if name != "compression_level"},
+    "compression": "snappy",
+    "write_statistics": ["run_id", "key", "step"],
+}

@@ -140,13 +140,25 @@ def _put_ends(
     numbers: NDArray[Any], candidates_last: _Points, candidates_first: _Points, starts: NDArray[np.intp]
 ) -> None:
     """Fill in the last and the first point of each group of candidates."""
-    for end, points, better in (
-        ("last", candidates_last, np.maximum),
-        ("first", candidates_first, np.minimum),
+    ends = np.append(starts[1:], len(candidates_last.step)) - 1
+    if _steps_ascend(candidates_last.step, starts) and candidates_first is candidates_last:
+        chosen_last, chosen_first = ends, starts
+    else:
+        chosen_last = _extremes(np.maximum, candidates_last, starts)
+        chosen_first = _extremes(np.minimum, candidates_first, starts)
+    for end, points, chosen in (
+        ("last", candidates_last, chosen_last),
+        ("first", candidates_first, chosen_first),
     ):
-        chosen = _extremes(better, points, starts)
         for name, column in zip(_Points._fields, points, strict=True):
             numbers[f"{end}_{name}"] = column[chosen]
+
+
+def _steps_ascend(step: NDArray[np.int64], starts: NDArray[np.intp]) -> bool:
+    """Whether each step of a group is larger than the one before it, which is what trainings log."""
+    ascends = step[1:] > step[:-1]
+    ascends[starts[1:] - 1] = True
+    return bool(ascends.all())
 
 
 def _put_bounds(

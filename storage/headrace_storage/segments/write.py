@@ -20,7 +20,15 @@ from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.columns import encoded_texts, order_by_series, take, used
 from headrace_storage.segments.inline import encode_inline, least_size
 from headrace_storage.segments.rollups import RollupBuilder
-from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, ROW_GROUP, SCHEMA, TIME, WRITER_OPTIONS
+from headrace_storage.segments.schema import (
+    COMMIT_OPTIONS,
+    FORMAT,
+    FORMAT_KEY,
+    ROW_GROUP,
+    SCHEMA,
+    TIME,
+    WRITER_OPTIONS,
+)
 from headrace_storage.segments.summary import SUMMARY, SummaryColumns, encode_summaries, merge, summarise
 
 INLINE_LIMIT: Final = 64 << 10
@@ -116,14 +124,15 @@ def to_table(rows: Rows) -> pa.Table:
 class _Encoding:
     """A Parquet file whose bytes come as its row groups do, and what there is to say about it at the end."""
 
-    def __init__(self, groups: Iterable[Rows]) -> None:
+    def __init__(self, groups: Iterable[Rows], options: dict[str, Any] = WRITER_OPTIONS) -> None:
+        self._options = options
         self.rows = self.size = self.checksum = 0
         self.runs: set[str] = set()
         self._groups = groups
 
     def __iter__(self) -> Iterator[bytes]:
         sink, rollups = _Sink(), RollupBuilder()
-        with pq.ParquetWriter(sink, SCHEMA, **WRITER_OPTIONS) as writer:
+        with pq.ParquetWriter(sink, SCHEMA, **self._options) as writer:
             writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT)})
             for rows in self._groups:
                 writer.write_table(to_table(rows))
@@ -175,7 +184,7 @@ def _encode(rows: Rows, path: str) -> tuple[NewSegment, bytes]:
                 summaries.append(summarise(group))
             yield group
 
-    encoding = _Encoding(groups())
+    encoding = _Encoding(groups(), COMMIT_OPTIONS)
     data = b"".join(encoding)
     summary = None if summaries is None else encode_summaries(merge(summaries))
     if summary is not None and len(summary) > _SUMMARY_LIMIT:
