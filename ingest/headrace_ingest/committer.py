@@ -1,9 +1,10 @@
 """The group commit: what arrived while the last commit ran is the next one; idle, there is no waiting.
 
 One loop takes what waits, as one group: decodes it, writes its segment, and commits it by one transaction.
-While that runs, the next group, if it is large, is decoded and written already. Groups commit one after
-the other, each when the outcome of the one before is known. A writer that lost its place (fenced, or
-ahead elsewhere) is dropped, and the rest of its group commits.
+While that runs, the next groups, if they are large, are decoded one after the other, and the segments of
+two are written at once. Groups commit one after the other, each when the outcome of the one before is
+known. A writer that lost its place (fenced, or ahead elsewhere) is dropped, and the rest of its group
+commits.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from headrace_ingest.bounds import DEFAULTS, Bounds
-from headrace_ingest.decode import Part, decode
+from headrace_ingest.decode import Decoded, Part, decode
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.lane import Lane
 from headrace_ingest.retry import persistently
@@ -104,17 +105,29 @@ class Committer:
 
     async def run(self) -> None:
         """Commits group after group."""
-        commit = asyncio.create_task(asyncio.sleep(0))
-        while shares := await self._next_group(commit):
+        older = newest = asyncio.create_task(asyncio.sleep(0))
+        while shares := await self._next_group(newest):
+            await older
             try:
-                prepared = await self._prepare(shares, uuid4())
+                decoded = await self._decode(shares)
             except Exception:
-                log.exception("a group cannot be prepared, its writers open again")
+                log.exception("a group cannot be decoded, its writers open again")
                 await self._give_up(shares)
                 continue
-            await commit
-            commit = asyncio.create_task(self._commit(prepared))
-        await commit
+            older, newest = newest, asyncio.create_task(self._finish(shares, decoded, newest))
+        await newest
+
+    async def _finish(self, shares: Sequence[Share], decoded: Decoded, before: asyncio.Task[None]) -> None:
+        """Writes a group's segment, and commits it when the group ``before`` is committed."""
+        try:
+            prepared = await self._write(shares, decoded, uuid4())
+        except Exception:
+            log.exception("a group cannot be written, its writers open again")
+            await self._give_up(shares)
+            await before
+            return
+        await before
+        await self._commit(prepared)
 
     async def _next_group(self, commit: asyncio.Task[None]) -> Sequence[Share]:
         """What waits, at most ``MAX_CELLS``, as soon as it is worth it; nothing at the end."""
@@ -150,8 +163,11 @@ class Committer:
 
     async def _prepare(self, shares: Sequence[Share], group_id: UUID) -> Prepared:
         """Decodes the shares and writes their segment: everything but the transaction."""
+        return await self._write(shares, await self._decode(shares), group_id)
+
+    async def _decode(self, shares: Sequence[Share]) -> Decoded:
+        """One group after the other: a writer's order time goes on from the group before."""
         parts = [part for _, part in shares]
-        incarnation, segments = self._incarnation.current
         if sum(part.count for part in parts) <= INLINE_CELLS:
             decoded = decode(parts)
         else:
@@ -159,6 +175,10 @@ class Committer:
         await failpoint("decode")
         for (lane, _), order_time in zip(shares, decoded.order_times, strict=True):
             lane.order_time = max(lane.order_time, order_time)
+        return decoded
+
+    async def _write(self, shares: Sequence[Share], decoded: Decoded, group_id: UUID) -> Prepared:
+        incarnation, segments = self._incarnation.current
         segment = None
         if len(decoded.rows):
             segment = await persistently("writing a segment", partial(_store, segments, decoded.rows))
