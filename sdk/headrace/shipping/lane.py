@@ -108,14 +108,16 @@ class Lane:
         if not count and not self._has_to_introduce():
             return None
         first = self._session.sent
-        append = ingest_pb2.Append(handle=self.handle, first=first)
+        message = ingest_pb2.ClientMessage()  # filled in place: its parts are copied when they are handed over
+        append = message.append
+        append.handle, append.first = self.handle, first
         # The cells below the tail that was read above use only definitions that are in the file by now.
         append.definitions, complete = self.reader.definitions(self._defined, DEFINITION_BYTES)
         self._defined += len(append.definitions)
         self._introduced |= complete
         if complete and count:
             self._add_cells(append, count)
-        return ingest_pb2.ClientMessage(append=append)
+        return message
 
     def _has_to_introduce(self) -> bool:
         return self._session.opened and not self._introduced and self.reader.introduces
