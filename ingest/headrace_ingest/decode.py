@@ -89,9 +89,8 @@ def decode(parts: Sequence[Part]) -> Decoded:
                 gaps.append(_gap(part, batch))
                 continue
             cells = np.frombuffer(batch.cells, CELL)
-            heads = _heads(cells)
-            good = _good(part, batch, cells, heads, rejects)
-            order_time = columns.append(cells, heads, good, batch.first, number, order_time)
+            good = _good(part, batch, cells, rejects)
+            order_time = columns.append(cells, good, batch.first, number, order_time)
             changes += _changes(part, batch, rejects)
         columns.name_series(begin, part.dictionary.series)
         order_times.append(order_time)
@@ -125,16 +124,11 @@ class _Columns:
         self._codes: dict[Series, int] = {}
 
     def append(
-        self,
-        cells: NDArray[np.void],
-        heads: NDArray[np.void],
-        good: Mask | None,
-        first: int,
-        writer: int,
-        order_time: int,
+        self, cells: NDArray[np.void], good: Mask | None, first: int, writer: int, order_time: int
     ) -> int:
         """Adds the ``good`` cells (``None``: all) with the writer's series numbers; gives the order time."""
         if good is None:
+            heads = _heads(cells)
             sequence = np.arange(first, first + len(cells))
         else:
             cells, sequence = cells[good], first + np.flatnonzero(good)
@@ -198,11 +192,9 @@ class _Columns:
         )
 
 
-def _good(
-    part: Part, batch: Batch, cells: NDArray[np.void], heads: NDArray[np.void], rejects: list[Reject]
-) -> Mask | None:
+def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Reject]) -> Mask | None:
     """Which cells are points to take; ``None``: all. The bad ones are added to ``rejects``."""
-    series, timestamp = cells["series"], cells["timestamp"]
+    heads, series, timestamp = _heads(cells), cells["series"], cells["timestamp"]
     defined, problems = len(part.dictionary.series), part.dictionary.problems
     if (
         not problems

@@ -108,7 +108,7 @@ class Lane:
         if not count and not self._has_to_introduce():
             return None
         first = self._session.sent
-        message = ingest_pb2.ClientMessage()  # filled in place: its parts are copied when they are handed over
+        message = ingest_pb2.ClientMessage()  # filled in place: parts that are handed over are copied
         append = message.append
         append.handle, append.first = self.handle, first
         # The cells below the tail that was read above use only definitions that are in the file by now.

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from headrace_proto.wire import CELL_SIZE
 
 MESSAGE_CELLS = (256 << 10) // CELL_SIZE
-"""Cells in one message at most. A message has a price of its own, about 50 us; one that leaves the processor's
-second cache while it is copied on its way costs more (measured, both sides: 43 ns a cell at 256 KiB, 100 at
-1 MiB)."""
+"""Cells in one message at most. A message has a price of its own, about 50 us; one that leaves the caches on
+its way costs more (measured, both sides together: 43 ns a cell at 256 KiB, 100 at 1 MiB)."""
 
 PATIENT_CELLS = (64 << 10) // CELL_SIZE
 """While something is on its way, fewer cells than these wait for it: they will go as one message."""

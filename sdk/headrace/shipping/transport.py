@@ -31,7 +31,8 @@ OPTIONS = [
     # keepalive back meanwhile: without this, a black-holed connection counts as alive for over a minute.
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long an attempt to connect may take, whatever its name says: a busy machine needs more than 100 ms.
+    ("grpc.min_reconnect_backoff_ms", 2_000),
     # The shipper has pauses of its own: on top of them, attempts would fail without being made.
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),
