@@ -5,6 +5,7 @@ from typing import Final
 
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import model
+from headrace_storage.catalog.search import FoundRun
 from headrace_storage.charts import means
 from headrace_storage.segments.rollups import Rollups
 
@@ -45,6 +46,16 @@ def run(found: model.Run, summaries: Iterable[model.Summary]) -> pb.Run:
     )
     latest = (_metric(summary.key, summary.last) for summary in summaries)
     return pb.Run(info=info, metrics=latest, params=found.params, tags=found.tags)
+
+
+def found_run(found: FoundRun) -> pb.Run:
+    """A run that was searched for."""
+    message = run(found.run, ())
+    message.metrics.extend(
+        pb.Metric(key=key, value=value, timestamp=timestamp, step=step)
+        for key, value, timestamp, step in zip(*found.latest, strict=True)
+    )
+    return message
 
 
 def summary(found: model.Summary) -> pb.MetricSummary:

@@ -32,6 +32,7 @@ from headrace.entities import (
     RunStatus,
     RunTag,
     RunWriter,
+    ViewType,
 )
 from headrace.errors import (
     AlreadyExistsError,
@@ -61,6 +62,7 @@ from headrace.fluent import (
     log_param,
     log_params,
     log_series,
+    search_runs,
     set_tag,
     set_tags,
     start_run,
@@ -98,6 +100,7 @@ __all__ = [
     "RunTag",
     "RunWriter",
     "UnavailableError",
+    "ViewType",
     "active_run",
     "create_experiment",
     "delete_tag",
@@ -113,6 +116,7 @@ __all__ = [
     "log_param",
     "log_params",
     "log_series",
+    "search_runs",
     "set_experiment",
     "set_tag",
     "set_tags",

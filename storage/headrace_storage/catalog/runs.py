@@ -1,7 +1,7 @@
 """Runs, experiments and rejects for the tracking service: reads, and writes outside any journal."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -18,7 +18,6 @@ from headrace_storage.model import Change, CreateRun, Experiment, Run, RunStatus
 _QUERIES: Final = Queries("runs")
 
 _LARGEST: Final = 2**63 - 1
-_LARGEST_ID: Final = UUID(int=2**128 - 1)
 
 _NO_WRITER: Final = UUID(int=0)
 
@@ -107,7 +106,7 @@ class Runs:
                 if reject.code == "RESOURCE_ALREADY_EXISTS":
                     raise AlreadyExistsError("run", change.run_id)
                 raise InvalidArgumentError("value", reject.message)
-            return _run(await connection.fetchrow(_QUERIES["get_run"], change.run_id))
+            return run_of(await connection.fetchrow(_QUERIES["get_run"], change.run_id))
 
         return await self._database.retrying(work)
 
@@ -120,30 +119,7 @@ class Runs:
         row = await self._fetchrow("get_run", _uuid(run_id))
         if row is None:
             raise NotFoundError("run", run_id)
-        return _run(row)
-
-    async def list_runs(
-        self, experiment_ids: Sequence[str], limit: int, token: str = ""
-    ) -> tuple[list[Run], str]:
-        """Up to ``limit`` active runs of the experiments (none named: of all), newest first.
-
-        With them the token of the next page, "" on the last.
-
-        Raises:
-            InvalidArgumentError: the token was not given out by this method.
-        """
-        start_time, run_id = page_key(token, [int, str]) if token else (_LARGEST, _LARGEST_ID.hex)
-        arguments: list[Any] = [start_time, _uuid(run_id), limit + 1]
-        name = "list_runs"
-        if experiment_ids:
-            name = "list_runs_of_experiments"
-            numbers = {experiment_number(experiment_id) for experiment_id in experiment_ids}
-            arguments.append(list(numbers - {None}))
-        async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES[name], *arguments)
-        runs = [_run(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return runs, page_token([runs[-1].start_time, runs[-1].run_id]) if more else ""
+        return run_of(row)
 
     async def list_rejects(self, run_id: str | None, limit: int) -> list[StoredReject]:
         """Up to ``limit`` refused operations of a run, or of all, newest first."""
@@ -185,7 +161,8 @@ def _experiment(row: Any) -> Experiment:
     )
 
 
-def _run(row: Any) -> Run:
+def run_of(row: Any) -> Run:
+    """A run as ``described_runs`` tells it."""
     return Run(
         run_id=row["run_id"].hex,
         run_name=row["run_name"],

@@ -1,0 +1,93 @@
+-- Many values come as one: bytes of numbers in network order, one after the other.
+
+-- name: news
+-- What is true now, and the runs that changed since the snapshot $1 (NULL: not asked for). The server and the
+-- file of the table tell a catalog from one that was restored over it. incomplete: some were pruned.
+SELECT pg_current_snapshot()::text AS snapshot,
+       format('%s/%s/%s', pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()),
+              pg_relation_filenode('touched')) AS identity,
+       (SELECT min(xid) FROM touched_marks) > pg_snapshot_xmin($1::text::pg_snapshot) AS incomplete,
+       what, run_ids
+FROM (SELECT) AS always LEFT JOIN (
+    SELECT what, string_agg(DISTINCT uuid_send(run_id), ''::bytea) AS run_ids
+    FROM touched
+    WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+      AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+    GROUP BY what
+) AS changes ON true
+
+-- name: runs
+-- Of all runs, or of those with these ids.
+SELECT string_agg(uuid_send(run_id), ''::bytea) AS run_id,
+       string_agg(int8send(experiment_id), ''::bytea) AS experiment_id,
+       string_agg(int8send(start_time), ''::bytea) AS start_time,
+       string_agg(int8send(coalesce(end_time, -1)), ''::bytea) AS end_time,
+       string_agg(CASE lifecycle_stage WHEN 'active' THEN '\x01' ELSE '\x02' END::bytea, ''::bytea) AS stage
+FROM runs WHERE $1::uuid[] IS NULL OR run_id = ANY($1::uuid[])
+
+-- name: metrics
+-- Of the keys $2. `more`: not the last values alone.
+SELECT key,
+       string_agg(uuid_send(run_id), ''::bytea) AS run_ids,
+       string_agg(float8send(last_value), ''::bytea) AS last,
+       string_agg(float8send(minimum), ''::bytea) FILTER (WHERE $3) AS min,
+       string_agg(float8send(maximum), ''::bytea) FILTER (WHERE $3) AS max,
+       string_agg(float8send(first_value), ''::bytea) FILTER (WHERE $3) AS first
+FROM summaries
+WHERE key = ANY($2::text[]) AND ($1::uuid[] IS NULL OR run_id = ANY($1::uuid[]))
+GROUP BY key
+
+-- name: parameter
+SELECT value, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM params WHERE key = $2 AND ($1::uuid[] IS NULL OR run_id = ANY($1::uuid[]))
+GROUP BY value
+
+-- name: tag
+SELECT value, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM tags WHERE key = $2 AND ($1::uuid[] IS NULL OR run_id = ANY($1::uuid[]))
+GROUP BY value
+
+-- name: attribute
+SELECT value, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM (
+    SELECT run_id,
+           CASE $2 WHEN 'run_name' THEN run_name WHEN 'user_id' THEN user_id WHEN 'status' THEN status
+                   WHEN 'artifact_uri' THEN artifact_uri END AS value
+    FROM described_runs
+    WHERE $1::uuid[] IS NULL OR run_id = ANY($1::uuid[])
+) AS named
+GROUP BY value
+
+-- name: size_of_parameter
+SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM params WHERE key = $1
+
+-- name: size_of_tag
+SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM tags WHERE key = $1
+
+-- name: unfolded_runs
+-- Which segments hold points that are not in the summaries yet, of which runs.
+SELECT segment_id, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM unfolded JOIN segment_runs USING (segment_id)
+GROUP BY segment_id
+
+-- name: describe
+SELECT * FROM described_runs WHERE run_id = ANY($1::uuid[])
+
+-- name: latest
+SELECT run_id, array_agg(key) AS keys, array_agg(last_value) AS values,
+       array_agg(last_timestamp) AS timestamps, array_agg(last_step) AS steps
+FROM summaries WHERE run_id = ANY($1::uuid[])
+GROUP BY run_id
+
+-- name: prune
+-- What changed more than $1 seconds ago. Below the oldest mark everything is gone already.
+WITH horizon AS (
+    SELECT max(xid) AS xid FROM touched_marks WHERE marked_at < clock_timestamp() - make_interval(secs => $1)
+), forgotten AS (
+    DELETE FROM touched USING horizon
+    WHERE touched.xid < horizon.xid AND touched.xid >= (SELECT min(xid) FROM touched_marks)
+), passed AS (
+    DELETE FROM touched_marks USING horizon WHERE touched_marks.xid < horizon.xid
+)
+INSERT INTO touched_marks (xid) SELECT pg_snapshot_xmin(pg_current_snapshot())
+ON CONFLICT (xid) DO NOTHING
