@@ -60,7 +60,10 @@ _MAKE: Final = (
 def run(points: int) -> dict[str, float]:
     """Milliseconds of a search with filter and order over 100,000 runs x 20 metrics, beside ingest."""
     runs = min(RUNS, points)
-    with tempfile.TemporaryDirectory(prefix="headrace-search-") as folder, daemon(Path(folder) / "d") as address:
+    with (
+        tempfile.TemporaryDirectory(prefix="headrace-search-") as folder,
+        daemon(Path(folder) / "d") as address,
+    ):
         asyncio.run(_make(Path(folder) / "d" / "data", runs))
         client = headrace.Client(f"headrace://{address}")
         figures = {"first_ms": _search(client, 100, runs)}

@@ -14,6 +14,7 @@ from headrace_proto.limits import text_problem
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.search import Query, RunSearch
+from headrace_storage.catalog.search_look import Scope
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.catalog.writers import Writers
 from headrace_storage.charts import Charts, Wanted
@@ -133,18 +134,14 @@ class TrackingService:
             raise InvalidArgumentError("filter_string", f"has {length} characters, the bound is {bound}")
         if request.view_type not in _STAGES:
             raise InvalidArgumentError("run_view_type", f"is {request.view_type}, which is none")
-        active, deleted = _STAGES[request.view_type]
         query = Query(
+            scope=Scope(request.experiment_ids, *_STAGES[request.view_type]),
             filter=request.filter,
             order_by=request.order_by,
-            experiment_ids=request.experiment_ids,
-            active=active,
-            deleted=deleted,
             limit=_limit(request.max_results),
             page_token=request.page_token,
         )
-        found, token = await self._search.find(query)
-        return pb.SearchRunsResponse(runs=map(messages.found_run, found), next_page_token=token)
+        return messages.found_runs(*await self._search.find(query))
 
     async def get_summaries(self, request: pb.GetSummariesRequest) -> pb.GetSummariesResponse:
         """Keys of a run at a glance."""

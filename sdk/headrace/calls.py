@@ -218,8 +218,10 @@ def _experiment(message: pb.Experiment) -> Experiment:
     )
 
 
-def run(message: pb.Run) -> Run:
-    """A run as the daemon tells it."""
+def run(message: pb.Run, metrics: Mapping[str, float] | None = None) -> Run:
+    """A run as the daemon tells it; ``metrics``, if they are told apart."""
+    if metrics is None:
+        metrics = {metric.key: metric.value for metric in message.metrics}
     info = message.info
     return Run(
         RunInfo(
@@ -233,9 +235,7 @@ def run(message: pb.Run) -> Run:
             lifecycle_stage=info.lifecycle_stage,
             artifact_uri=info.artifact_uri,
         ),
-        RunData(
-            {metric.key: metric.value for metric in message.metrics}, dict(message.params), dict(message.tags)
-        ),
+        RunData(metrics, dict(message.params), dict(message.tags)),
     )
 
 

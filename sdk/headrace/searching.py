@@ -59,7 +59,10 @@ class RunSearch:
         return PagedList(self._runs, self._request.page_token or None)
 
     def _take(self, response: pb.SearchRunsResponse) -> None:
-        self._runs += map(calls.run, response.runs)
+        keys = list(response.metric_keys)
+        for message, latest in zip(response.runs, response.latest, strict=True):
+            metrics = dict(zip([keys[place] for place in latest.keys], latest.values, strict=True))
+            self._runs.append(calls.run(message, metrics))
         self._left -= len(response.runs)
         self._request.page_token = response.next_page_token
         self._done = self._left <= 0 or not response.next_page_token

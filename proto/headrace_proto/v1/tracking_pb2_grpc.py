@@ -130,8 +130,8 @@ class TrackingServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SearchRuns(self, request, context):
-        """Runs that match a filter, in an order. Metrics, params and tags are filled as in GetRun. INVALID_ARGUMENT
-        says at which character a filter or an order is wrong, and why.
+        """Runs that match a filter, in an order, with what GetRun tells of them. INVALID_ARGUMENT says at which
+        character a filter or an order is wrong, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

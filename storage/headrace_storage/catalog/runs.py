@@ -106,7 +106,7 @@ class Runs:
                 if reject.code == "RESOURCE_ALREADY_EXISTS":
                     raise AlreadyExistsError("run", change.run_id)
                 raise InvalidArgumentError("value", reject.message)
-            return run_of(await connection.fetchrow(_QUERIES["get_run"], change.run_id))
+            return _run(await connection.fetchrow(_QUERIES["get_run"], change.run_id))
 
         return await self._database.retrying(work)
 
@@ -119,7 +119,7 @@ class Runs:
         row = await self._fetchrow("get_run", _uuid(run_id))
         if row is None:
             raise NotFoundError("run", run_id)
-        return run_of(row)
+        return _run(row)
 
     async def list_rejects(self, run_id: str | None, limit: int) -> list[StoredReject]:
         """Up to ``limit`` refused operations of a run, or of all, newest first."""
@@ -161,8 +161,7 @@ def _experiment(row: Any) -> Experiment:
     )
 
 
-def run_of(row: Any) -> Run:
-    """A run as ``described_runs`` tells it."""
+def _run(row: Any) -> Run:
     return Run(
         run_id=row["run_id"].hex,
         run_name=row["run_name"],

@@ -1,20 +1,25 @@
 -- Many values come as one: bytes of numbers in network order, one after the other.
 
 -- name: news
--- What is true now, and the runs that changed since the snapshot $1 (NULL: not asked for). The server and the
--- file of the table tell a catalog from one that was restored over it. incomplete: some were pruned.
-SELECT pg_current_snapshot()::text AS snapshot,
-       format('%s/%s/%s', pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()),
+-- First what is true now: the server and the file of the table tell a catalog from one that was restored over
+-- it; incomplete: some changes since the snapshot $1 (NULL: all) were forgotten. Then the runs that changed
+-- since, by what of them. Then the segments with points that are not in the summaries yet, and their runs.
+SELECT 0 AS kind, NULL::bigint AS number, NULL::bytea AS run_ids, pg_current_snapshot()::text AS snapshot,
+       format('%s/%s/%s', pg_postmaster_start_time(),
+              (SELECT oid FROM pg_database WHERE datname = current_database()),
               pg_relation_filenode('touched')) AS identity,
-       (SELECT min(xid) FROM touched_marks) > pg_snapshot_xmin($1::text::pg_snapshot) AS incomplete,
-       what, run_ids
-FROM (SELECT) AS always LEFT JOIN (
-    SELECT what, string_agg(DISTINCT uuid_send(run_id), ''::bytea) AS run_ids
-    FROM touched
-    WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
-      AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
-    GROUP BY what
-) AS changes ON true
+       (SELECT min(xid) FROM touched_marks) > pg_snapshot_xmin($1::text::pg_snapshot) AS incomplete
+UNION ALL
+SELECT 1, what, string_agg(DISTINCT uuid_send(run_id), ''::bytea), NULL, NULL, NULL
+FROM touched
+WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+  AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+GROUP BY what
+UNION ALL
+SELECT 2, segment_id, string_agg(uuid_send(run_id), ''::bytea), NULL, NULL, NULL
+FROM unfolded JOIN segment_runs USING (segment_id)
+GROUP BY segment_id
+ORDER BY kind
 
 -- name: runs
 -- Of all runs, or of those with these ids.
@@ -64,20 +69,21 @@ SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM params WHERE key = $1
 -- name: size_of_tag
 SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM tags WHERE key = $1
 
--- name: unfolded_runs
--- Which segments hold points that are not in the summaries yet, of which runs.
-SELECT segment_id, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
-FROM unfolded JOIN segment_runs USING (segment_id)
-GROUP BY segment_id
-
--- name: describe
-SELECT * FROM described_runs WHERE run_id = ANY($1::uuid[])
-
--- name: latest
-SELECT run_id, array_agg(key) AS keys, array_agg(last_value) AS values,
-       array_agg(last_timestamp) AS timestamps, array_agg(last_step) AS steps
-FROM summaries WHERE run_id = ANY($1::uuid[])
-GROUP BY run_id
+-- name: page
+SELECT run_id, run_name, experiment_id, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri,
+       p.keys, p.values, t.keys, t.values, m.keys, m.values, m.timestamps, m.steps
+FROM described_runs AS runs, LATERAL (
+    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(value) AS values
+    FROM params WHERE params.run_id = runs.run_id
+) AS p, LATERAL (
+    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(value) AS values
+    FROM tags WHERE tags.run_id = runs.run_id
+) AS t, LATERAL (
+    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(last_value) AS values,
+           array_agg(last_timestamp) AS timestamps, array_agg(last_step) AS steps
+    FROM summaries WHERE summaries.run_id = runs.run_id
+) AS m
+WHERE run_id = ANY($1::uuid[])
 
 -- name: prune
 -- What changed more than $1 seconds ago. Below the oldest mark everything is gone already.

@@ -4,8 +4,8 @@ Arrays are parallel: position i is the same run everywhere, in the order in whic
 knows of each run whether its value is current; what changed is read again when it is next needed.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,8 @@ class RunColumns(NamedTuple):
     stage: NDArray[np.int8]
 
 
-NO_RUNS: Final = RunColumns(
-    np.empty(0, "S16"), *(np.empty(0, np.int64) for _ in range(3)), np.empty(0, np.int8)
-)
+_NO_TIMES: Final = np.empty(0, np.int64)
+NO_RUNS: Final = RunColumns(np.empty(0, "S16"), _NO_TIMES, _NO_TIMES, _NO_TIMES, np.empty(0, np.int8))
 
 
 def run_ids(data: bytes | None) -> RunIds:
@@ -103,9 +102,9 @@ class Cached:
 class SearchCache:
     """Everything that search knows as of ``snapshot`` of the catalog ``identity``."""
 
-    def __init__(self, identity: str, snapshot: str) -> None:
+    def __init__(self, identity: str) -> None:
         self.identity = identity
-        self.snapshot = snapshot
+        self.snapshot = ""
         self.runs = NO_RUNS
         self.columns: dict[Field, Cached] = {}
         self._sorted_ids = self.runs.run_id
@@ -127,18 +126,18 @@ class SearchCache:
         """Take over what was read of some runs, known ones or new."""
         positions, known = self.find(found.run_id)
         new = np.flatnonzero(~known)
-        for mine, theirs in zip(self.runs, found, strict=True):
+        runs: Any = []
+        arrays: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(self.runs, found, strict=True)
+        for mine, theirs in arrays:
             mine[positions] = theirs[known]
-        if not len(new):
-            return
+            runs.append(np.concatenate([mine, theirs[new]]) if len(new) else mine)
+        self.runs = RunColumns(*runs)
         ids = found.run_id[new]
         order = np.argsort(ids)
         places = np.searchsorted(self._sorted_ids, ids[order])
+        before = len(self._sorted_ids)
         self._sorted_ids = np.insert(self._sorted_ids, places, ids[order])
-        self._sorted_positions = np.insert(self._sorted_positions, places, len(self) + order)
-        self.runs = RunColumns(
-            *(np.concatenate([mine, theirs[new]]) for mine, theirs in zip(self.runs, found, strict=True))  # type: ignore[arg-type]  # each of its own type
-        )
+        self._sorted_positions = np.insert(self._sorted_positions, places, before + order)
 
     def touch(self, what: int, ids: RunIds) -> None:
         """What is known of these runs is out of date."""

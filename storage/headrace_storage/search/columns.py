@@ -84,10 +84,9 @@ class Numbers(NamedTuple):
             return ~self.present
         if comparison == "IS NOT NULL":
             return self.present.copy()
-        if comparison == "IN":
-            return np.isin(self.values, value) & self.present
-        if comparison == "NOT IN":
-            return ~np.isin(self.values, value) & self.present
+        if isinstance(value, tuple):
+            found = np.isin(self.values, np.array(value, np.float64))
+            return (found if comparison == "IN" else ~found) & self.present
         return np.asarray(_COMPARISONS[comparison](self.values, value), np.bool_) & self.present
 
     def take(self, positions: Positions) -> "Numbers":

@@ -35,7 +35,7 @@ MAX_CONDITIONS: Final = 1000
 MAX_ORDERS: Final = 50
 """Clauses of an order."""
 
-Value = float | str | tuple[float, ...] | tuple[str, ...] | None
+Value = float | str | tuple[float | str, ...] | None
 
 
 class Group(StrEnum):
@@ -168,11 +168,10 @@ class _Parser:
         self._conditions = 0
 
     def filter(self) -> Expression:
-        if self._next.kind is Kind.END:
+        if len(self._tokens) == 1:
             return Every(())
         found = self._any()
-        if self._next.kind is not Kind.END:
-            self._fail("expected AND, OR or the end")
+        self._expect_end("expected AND, OR or the end")
         return found
 
     def order(self) -> Order:
@@ -180,8 +179,7 @@ class _Parser:
         ascending = True
         if self._word_is("ASC", "DESC"):
             ascending = self._take().text.upper() == "ASC"
-        if self._next.kind is not Kind.END:
-            self._fail("expected ASC, DESC or the end")
+        self._expect_end("expected ASC, DESC or the end")
         if field.group is Group.DATASET:
             self._fail("runs cannot be ordered by their datasets", at=0)
         return Order(field, ascending)
@@ -313,7 +311,7 @@ class _Parser:
                 break
             values.append(self._value(field))
         self._expect(")", "expected , or )")
-        return tuple(values)  # type: ignore[arg-type]  # all are of the field's type
+        return tuple(values)
 
     def _value(self, field: Field) -> float | str:
         token = self._next
@@ -351,6 +349,10 @@ class _Parser:
         if self._next.kind is not Kind.PUNCTUATION or self._next.text != mark:
             self._fail(problem)
         self._take()
+
+    def _expect_end(self, problem: str) -> None:
+        if self._next.kind is not Kind.END:
+            self._fail(problem)
 
     def _fail(self, problem: str, at: int | None = None) -> NoReturn:
         raise FilterError(self._argument, self._text, self._next.start if at is None else at, problem)

@@ -68,7 +68,7 @@ def first_of(
     positions = _front(keys[0], positions, limit)
     columns = [column[positions] for key in keys for column in key]
     # The least significant key first.
-    order = np.lexsort((run_ids[positions], *reversed(columns)))
+    order: Positions = np.lexsort((run_ids[positions], *reversed(columns)))
     return positions[order[:limit]]
 
 
@@ -85,7 +85,8 @@ def _front(key: Keys, positions: Positions, limit: int) -> Positions:
     before = np.flatnonzero(ranks < rank)
     wanted = limit - len(before)
     last = np.partition(numbers[inside], wanted - 1)[wanted - 1]
-    return positions[np.concatenate([before, inside[numbers[inside] <= last]])]
+    front: Positions = positions[np.concatenate([before, inside[numbers[inside] <= last]])]
+    return front
 
 
 def _beyond(
