@@ -27,6 +27,7 @@ ORDER: Final = ["metrics.acc DESC"]
 LOAD: Final = 500_000
 """Points per second of the ingest beside the searches: a hundred metrics a call, to eight runs."""
 
+# A run's rows lie together, as the fold and the commits write them.
 _MAKE: Final = (
     """
     INSERT INTO runs (run_id, experiment_id, run_name, user_id, status, start_time, end_time)
@@ -37,11 +38,13 @@ _MAKE: Final = (
     INSERT INTO params (run_id, key, value)
     SELECT md5('run ' || i)::uuid, key, CASE key WHEN 'lr' THEN '0.00' || i % 10 ELSE (i % 7)::text END
     FROM generate_series(1, $1::int) AS i, unnest(ARRAY['lr', 'batch', 'layers', 'seed', 'optimizer']) AS key
+    ORDER BY i
     """,
     """
     INSERT INTO tags (run_id, key, value)
     SELECT md5('run ' || i)::uuid, key, key || ' ' || i
     FROM generate_series(1, $1::int) AS i, unnest(ARRAY['mlflow.runName', 'mlflow.user', 'team']) AS key
+    ORDER BY i
     """,
     """
     INSERT INTO summaries
@@ -52,6 +55,7 @@ _MAKE: Final = (
                (i * (7919::bigint + k * 104729) % 1000003)::float8 / 1000003
         FROM generate_series(0, 19) AS k
     ) AS metrics (key, value)
+    ORDER BY i, key
     """,
     "VACUUM ANALYZE",
 )

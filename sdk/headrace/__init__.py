@@ -62,11 +62,11 @@ from headrace.fluent import (
     log_param,
     log_params,
     log_series,
-    search_runs,
     set_tag,
     set_tags,
     start_run,
 )
+from headrace.fluent_search import search_runs
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, set_tracking_uri
 

@@ -6,23 +6,19 @@ as in MLflow.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
 
-from headrace import active, experiment, lifecycle, record, run_tags, searching, values
+from headrace import active, experiment, lifecycle, record, run_tags, values
 from headrace.active import ActiveRun
 from headrace.client import Client
 from headrace.config import Settings
 from headrace.core import Core, core_for
-from headrace.entities import Experiment, Metric, Param, Run, RunStatus, RunTag, ViewType
+from headrace.entities import Experiment, Metric, Param, Run, RunStatus, RunTag
 from headrace.errors import InvalidArgumentError
 from headrace.journal.run_log import RunLog
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri
 
 _current = active.context.get
-
-_PAGE = 10_000
-"""Runs that :func:`search_runs` asks for at once."""
 
 
 def create_experiment(
@@ -45,86 +41,6 @@ def get_experiment_by_name(name: str) -> Experiment | None:
 def get_run(run_id: str) -> Run:
     """The run with this id, as this process logged it. ``NotFoundError`` when there is none."""
     return Client().get_run(run_id)
-
-
-@overload
-def search_runs(
-    experiment_ids: Sequence[str] | None = None,
-    filter_string: str = "",
-    run_view_type: int = ViewType.ACTIVE_ONLY,
-    max_results: int = 100_000,
-    order_by: Sequence[str] | None = None,
-    output_format: Literal["pandas"] = "pandas",
-    search_all_experiments: bool = False,
-    experiment_names: Sequence[str] | None = None,
-) -> Any: ...
-
-
-@overload
-def search_runs(
-    experiment_ids: Sequence[str] | None = None,
-    filter_string: str = "",
-    run_view_type: int = ViewType.ACTIVE_ONLY,
-    max_results: int = 100_000,
-    order_by: Sequence[str] | None = None,
-    output_format: Literal["list"] = ...,
-    search_all_experiments: bool = False,
-    experiment_names: Sequence[str] | None = None,
-) -> list[Run]: ...
-
-
-def search_runs(  # noqa: PLR0917 - MLflow's order
-    experiment_ids: Sequence[str] | None = None,
-    filter_string: str = "",
-    run_view_type: int = ViewType.ACTIVE_ONLY,
-    max_results: int = 100_000,
-    order_by: Sequence[str] | None = None,
-    output_format: Literal["pandas", "list"] = "pandas",
-    search_all_experiments: bool = False,
-    experiment_names: Sequence[str] | None = None,
-) -> Any:
-    """The runs that match, in order, as a pandas data frame or a list of :class:`Run`.
-
-    Args:
-        experiment_ids: the experiments; default: the one that :func:`start_run` would put a run into.
-        filter_string: as ``"metrics.loss.min < 0.1 and params.lr = '0.01'"``; default: all runs. See
-            :meth:`Client.search_runs`.
-        run_view_type: active runs, deleted ones, or all.
-        max_results: at most so many.
-        order_by: as ``["metrics.accuracy DESC"]``. Then the newest come first.
-        output_format: "pandas": a row for each run, with columns ``run_id``, ``experiment_id``, ``status``,
-            ``artifact_uri``, ``start_time``, ``end_time``, ``metrics.*``, ``params.*`` and ``tags.*``; needs
-            pandas. "list": the runs.
-        search_all_experiments: without ``experiment_ids`` and ``experiment_names``: in all of them.
-        experiment_names: the experiments by name, instead of by id. One that does not exist has no runs.
-
-    Raises:
-        InvalidArgumentError: the filter or the order is wrong (it says at which character, and why), or ids
-            and names were given.
-        HeadraceError: there is no pandas.
-    """
-    if output_format not in {"pandas", "list"}:
-        raise InvalidArgumentError("output_format", f"is {output_format!r}; expected 'pandas' or 'list'")
-    if type(max_results) is not int or max_results < 1:
-        raise InvalidArgumentError("max_results", f"is {max_results!r}; expected an integer above 0")
-    client = Client()
-    where = _experiments(client, experiment_ids, experiment_names, search_all_experiments)
-    runs: list[Run] = []
-    token: str | None = None
-    while not runs or (token and len(runs) < max_results):
-        page = client.search_runs(
-            where,
-            filter_string,
-            run_view_type,
-            min(max_results - len(runs), _PAGE),
-            order_by,
-            token,
-        )
-        runs += page
-        token = page.token
-        if not page:
-            break
-    return runs if output_format == "list" else searching.data_frame(runs)
 
 
 def start_run(  # noqa: PLR0917 - MLflow's order
@@ -339,26 +255,6 @@ def _finished(operation: RunOperation, synchronous: bool | None) -> RunOperation
     if synchronous:
         operation.wait()
     return operation
-
-
-def _experiments(
-    client: Client, ids: Sequence[str] | None, names: Sequence[str] | None, everywhere: bool
-) -> Sequence[str] | None:
-    """Where to search; ``None``: everywhere."""
-    if ids and names:
-        raise InvalidArgumentError("experiment_ids", "and experiment_names are both given; give one of them")
-    if names:
-        found = [client.get_experiment_by_name(name) for name in names]
-        return [experiment.experiment_id for experiment in found if experiment is not None]
-    if ids:
-        return ids
-    if everywhere:
-        return None
-    target = experiment.target(core_for(get_tracking_uri()), Settings.from_environment(), None)
-    if target.experiment_id:
-        return [target.experiment_id]
-    chosen = client.get_experiment_by_name(target.name or "Default")
-    return [] if chosen is None else [chosen.experiment_id]
 
 
 def _parent(core: Core, outer: active.Session | None, parent_run_id: str | None) -> str | None:

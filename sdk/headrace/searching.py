@@ -51,8 +51,10 @@ class RunSearch:
         """What to ask next; ``None`` when the runs are there, or there are no more."""
         if self._done:
             return None
-        self._request.max_results = self._left
-        return calls.Call("SearchRuns", self._request, self._take)
+        request = pb.SearchRunsRequest()
+        request.CopyFrom(self._request)
+        request.max_results = self._left
+        return calls.Call("SearchRuns", request, self._take)
 
     def found(self) -> PagedList[Run]:
         """The runs."""
@@ -74,7 +76,7 @@ def data_frame(runs: Sequence[Run]) -> Any:
     ``run_id``, ``experiment_id``, ``status``, ``artifact_uri``, ``start_time`` and ``end_time`` (UTC), then
     ``metrics.*`` (NaN where a run has none), ``params.*`` and ``tags.*`` (``None``).
     """
-    pandas = _pandas()
+    pandas = need_pandas()
     infos = [run.info for run in runs]
     columns: dict[str, Any] = {
         name: [getattr(info, name) for info in infos]
@@ -90,7 +92,8 @@ def data_frame(runs: Sequence[Run]) -> Any:
     return pandas.DataFrame(columns)
 
 
-def _pandas() -> Any:
+def need_pandas() -> Any:
+    """The module. ``HeadraceError`` with the remedy when it is not installed."""
     try:
         return import_module("pandas")
     except ModuleNotFoundError:

@@ -3,6 +3,7 @@
 import logging
 import struct
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,10 @@ class Change(NamedTuple):
     run_id: str
     attempt: str
     change: pb.RunChange
+
+
+Ask = Callable[..., Any]
+"""``ask("get_run", RUN)``: the answer of one client or the other (a fixture)."""
 
 
 @dataclass

@@ -5,9 +5,8 @@
 -- it; incomplete: some changes since the snapshot $1 (NULL: all) were forgotten. Then the runs that changed
 -- since, by what of them. Then the segments with points that are not in the summaries yet, and their runs.
 SELECT 0 AS kind, NULL::bigint AS number, NULL::bytea AS run_ids, pg_current_snapshot()::text AS snapshot,
-       format('%s/%s/%s', pg_postmaster_start_time(),
-              (SELECT oid FROM pg_database WHERE datname = current_database()),
-              pg_relation_filenode('touched')) AS identity,
+       concat_ws('/', pg_postmaster_start_time(), pg_relation_filenode('touched'),
+                 (SELECT oid FROM pg_database WHERE datname = current_database())) AS identity,
        (SELECT min(xid) FROM touched_marks) > pg_snapshot_xmin($1::text::pg_snapshot) AS incomplete
 UNION ALL
 SELECT 1, what, string_agg(DISTINCT uuid_send(run_id), ''::bytea), NULL, NULL, NULL
@@ -73,13 +72,13 @@ SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM tags WHERE key = $1
 SELECT run_id, run_name, experiment_id, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri,
        p.keys, p.values, t.keys, t.values, m.keys, m.values, m.timestamps, m.steps
 FROM described_runs AS runs, LATERAL (
-    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(value) AS values
+    SELECT coalesce(array_agg(key), ARRAY[]::text[]) AS keys, array_agg(value) AS values
     FROM params WHERE params.run_id = runs.run_id
 ) AS p, LATERAL (
-    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(value) AS values
+    SELECT coalesce(array_agg(key), ARRAY[]::text[]) AS keys, array_agg(value) AS values
     FROM tags WHERE tags.run_id = runs.run_id
 ) AS t, LATERAL (
-    SELECT coalesce(array_agg(key), '{}') AS keys, array_agg(last_value) AS values,
+    SELECT coalesce(array_agg(key), ARRAY[]::text[]) AS keys, array_agg(last_value) AS values,
            array_agg(last_timestamp) AS timestamps, array_agg(last_step) AS steps
     FROM summaries WHERE summaries.run_id = runs.run_id
 ) AS m

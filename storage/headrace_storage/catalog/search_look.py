@@ -35,6 +35,10 @@ _FEW: Final = 100
 _NUMBER_BYTES: Final = 10
 """Of a run in a column of numbers."""
 
+_TEXTS: Final = {Group.PARAM: "parameter", Group.TAG: "tag", Group.ATTRIBUTE: "attribute"}
+_SIZES: Final = {Group.PARAM: "size_of_parameter", Group.TAG: "size_of_tag"}
+"""The statements that read texts, and those that say how many bytes it will be, where that is not bounded."""
+
 _NUMBER_OF: Final = {"last": "last_value", "min": "minimum", "max": "maximum", "first": "first_value"}
 """Where a summary has an aspect."""
 
@@ -137,8 +141,8 @@ class Look:
             if len(positions) <= _FEW:
                 await self._read_texts(cached, field, positions)
                 return cached.at(positions)
-            if field.group in {Group.PARAM, Group.TAG}:
-                size = await self._connection.fetchval(_QUERIES[f"size_of_{field.group}"], field.key)
+            if field.group in _SIZES:
+                size = await self._connection.fetchval(_QUERIES[_SIZES[field.group]], field.key)
                 self._check(int(size), f"the values of {field.group} {field.key!r}")
             await self._read_texts(cached, field, None)
             self._cache.keep(field, cached)
@@ -149,7 +153,7 @@ class Look:
     async def _read_texts(self, column: Cached, field: Field, positions: Positions | None) -> None:
         """Reads the texts of runs, or of all, into a column."""
         ids = None if positions is None else self.hex_digits(positions)
-        rows = await self._connection.fetch(_QUERIES[str(field.group)], ids, field.key)
+        rows = await self._connection.fetch(_QUERIES[_TEXTS[field.group]], ids, field.key)
         column.clear(slice(None) if positions is None else positions)
         for text, of in rows:
             column.set_text(self._cache.find(run_ids(of))[0], text)
