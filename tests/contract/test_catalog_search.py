@@ -220,7 +220,8 @@ async def test_a_page_ends_where_it_would_be_too_large(world: World, monkeypatch
         await world.create()
     [first, *_], _ = await searching(world).find(Query(limit=1))
     monkeypatch.setattr(search_page, "_MOST_BYTES", 1)
-    search, seen, token = searching(world), [], ""
+    search, token = searching(world), ""
+    seen: list[FoundRun] = []
     while len(seen) < 20:
         page, token = await search.find(Query(limit=4, page_token=token))
         seen += page

@@ -79,34 +79,34 @@ class ModelField:
     of: Callable[[ModelRun], Any]
 
 
+def metric_field(text: str, key: str, aspect: str) -> ModelField:
+    return ModelField(text, is_number=True, of=lambda run: run.metric(key, aspect))
+
+
+def text_field(text: str, group: str, key: str) -> ModelField:
+    return ModelField(text, is_number=False, of=lambda run: getattr(run, group).get(key))
+
+
 def fields() -> list[ModelField]:
-    found = [
-        ModelField(name, name.endswith("time"), operator.attrgetter(name))
-        for name in ("run_id", "run_name", "status", "start_time", "end_time", "user_id", "artifact_uri")
-    ]
-    found[1] = ModelField("attributes.`Run name`", is_number=False, of=operator.attrgetter("run_name"))
+    names = ("run_id", "status", "start_time", "end_time", "user_id", "artifact_uri")
+    found = [ModelField(name, name.endswith("time"), operator.attrgetter(name)) for name in names]
+    found.append(ModelField("attributes.`Run name`", is_number=False, of=operator.attrgetter("run_name")))
     for key in ("a", "b c"):
-        found += [
-            ModelField(f"params.`{key}`", is_number=False, of=lambda run, key=key: run.params.get(key)),
-            ModelField(f'tags."{key}"', is_number=False, of=lambda run, key=key: run.tags.get(key)),
-        ]
+        found += [text_field(f"params.`{key}`", "params", key), text_field(f'tags."{key}"', "tags", key)]
     for key in ("key0", "key1", "none"):
-        found.append(ModelField(f"metrics.{key}", True, lambda run, key=key: run.metric(key, "last")))
+        found.append(metric_field(f"metrics.{key}", key, "last"))
         for aspect in ("min", "max", "first"):
-            of = lambda run, key=key, aspect=aspect: run.metric(key, aspect)  # noqa: E731
-            found += [
-                ModelField(f"metrics.{key}.{aspect}", True, of),
-                ModelField(f"metrics.`{key}`.{aspect}", True, of),
-            ]
+            found.append(metric_field(f"metrics.{key}.{aspect}", key, aspect))
+            found.append(metric_field(f"metrics.`{key}`.{aspect}", key, aspect))
     # There is a metric with exactly this name in some runs.
-    exact = ModelField(
+    either = ModelField(
         "metrics.key2.min",
-        True,
-        lambda run: (
-            run.metric("key2", "min") if "key2.min" not in run.points else run.metric("key2.min", "last")
+        is_number=True,
+        of=lambda run: (
+            run.metric("key2.min", "last") if "key2.min" in run.points else run.metric("key2", "min")
         ),
     )
-    return [*found, exact, ModelField("metrics.`key2.min`", True, lambda run: run.metric("key2.min", "last"))]
+    return [*found, either, metric_field("metrics.`key2.min`", "key2.min", "last")]
 
 
 def quoted(rng: random.Random, text: str) -> str:

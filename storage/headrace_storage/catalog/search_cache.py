@@ -92,6 +92,12 @@ class Cached:
             return Numbers(self.values[positions], self.present[positions])
         return Texts(self.codes[positions], self.table)
 
+    def stale_among(self, positions: Positions) -> Mask:
+        """Which of these runs are to be read again."""
+        if not self.stale.any():  # nearly always, and quicker than to look for each
+            return np.zeros(len(positions), np.bool_)
+        return self.stale[positions]
+
     @property
     def size(self) -> int:
         """Bytes of memory, about."""

@@ -146,7 +146,7 @@ class Look:
                 self._check(int(size), f"the values of {field.group} {field.key!r}")
             await self._read_texts(cached, field, None)
             self._cache.keep(field, cached)
-        elif len(stale := positions[cached.stale[positions]]):
+        elif len(stale := positions[cached.stale_among(positions)]):
             await self._read_texts(cached, field, stale)
         return cached.at(positions)
 
@@ -182,7 +182,7 @@ class Look:
         columns = {field: column for field in fields if (column := self._cache.column(field))}
         stale = np.zeros(len(positions), np.bool_)
         for column in columns.values():
-            stale |= column.stale[positions]
+            stale |= column.stale_among(positions)
         if stale.any():
             await self._read_metrics(columns, positions[stale])
         new = {field: Cached(len(self._cache), None) for field in fields if field not in columns}

@@ -132,9 +132,9 @@ class Texts:
             like = matcher(str(value), ignore_case=comparison == "ILIKE")
             chosen = np.fromiter(map(like, self.table.texts), np.bool_, len(self.table.texts))
             return chosen[self.codes] & present if len(chosen) else present
-        wanted = (value,) if isinstance(value, str) else value
-        assert isinstance(wanted, tuple)  # noqa: S101 - of the grammar
-        found = np.isin(self.codes, [self.table.places.get(str(text), -2) for text in wanted])
+        wanted = value if isinstance(value, tuple) else (value,)
+        codes = [self.table.places.get(str(text), -2) for text in wanted]
+        found = self.codes == codes[0] if len(codes) == 1 else np.isin(self.codes, codes)
         return found if comparison in ("=", "IN") else ~found & present
 
     def take(self, positions: Positions) -> "Texts":
@@ -176,9 +176,8 @@ class RunIdTexts:
         if comparison in ("LIKE", "ILIKE"):
             like = matcher(str(value), ignore_case=comparison == "ILIKE")
             return np.fromiter(map(like, hex_digits(self._run_ids)), np.bool_, len(self._run_ids))
-        texts = (value,) if isinstance(value, str) else value
-        assert isinstance(texts, tuple)  # noqa: S101 - of the grammar
-        wanted = [bytes.fromhex(text) for text in texts if _RUN_ID.fullmatch(str(text))]  # type: ignore[arg-type]
+        texts = map(str, value if isinstance(value, tuple) else (value,))
+        wanted = [bytes.fromhex(text) for text in texts if _RUN_ID.fullmatch(text)]
         found = np.isin(self._run_ids, np.array(wanted, "S16"))
         return found if comparison in ("=", "IN") else ~found
 

@@ -249,7 +249,7 @@ class _Parser:
 
     def _keyed(self, group: Group, pieces: list[Token], first: Token) -> Field:
         """The field of a group that the rest of its name says."""
-        if not pieces:
+        if not pieces or not pieces[0].text:
             self._fail("the name after the dot is missing", at=first.end)
         key, suffix = pieces[0].text, pieces[1].text if len(pieces) > 1 else ""
         if len(pieces) > 2 or (suffix and pieces[0].kind is not Kind.QUOTED):

@@ -51,11 +51,13 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 
+_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+
 
 def scan(argument: str, text: str) -> list[Token]:
     """The tokens of ``text``, an END last. :class:`FilterError` where none begins."""
-    if "\0" in text:
-        raise FilterError(argument, text, text.index("\0"), "a NUL character, which no key or value has")
+    if bad := _NO_TEXT.search(text):
+        raise FilterError(argument, text, bad.start(), "a NUL or half of a character, which no text has")
     tokens = []
     position = 0
     while position < len(text):
