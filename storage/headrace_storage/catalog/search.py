@@ -33,7 +33,7 @@ from headrace_storage.segments.read import replanning
 
 _QUERIES: Final = Queries("search")
 
-_PRUNE_AFTER: Final = 900.0
+_PRUNE_AFTER: Final = 300.0
 """Seconds; a cache that is older is made anew."""
 
 _MANY: Final = 20_000

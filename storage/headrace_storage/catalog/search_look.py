@@ -32,6 +32,9 @@ _QUERIES: Final = Queries("search")
 _FEW: Final = 100
 """So many runs are read as they are; columns are for more."""
 
+_MANY: Final = 8
+"""From this part of all runs on, a look at all is quicker than one at each of some."""
+
 _NUMBER_BYTES: Final = 10
 """Of a run in a column of numbers."""
 
@@ -147,7 +150,7 @@ class Look:
             await self._read_texts(cached, field, None)
             self._cache.keep(field, cached)
         elif len(stale := positions[cached.stale_among(positions)]):
-            await self._read_texts(cached, field, stale)
+            await self._read_texts(cached, field, self._some(stale))
         return cached.at(positions)
 
     async def _read_texts(self, column: Cached, field: Field, positions: Positions | None) -> None:
@@ -184,7 +187,7 @@ class Look:
         for column in columns.values():
             stale |= column.stale_among(positions)
         if stale.any():
-            await self._read_metrics(columns, positions[stale])
+            await self._read_metrics(columns, self._some(positions[stale]))
         new = {field: Cached(len(self._cache), None) for field in fields if field not in columns}
         if new:
             self._check(_NUMBER_BYTES * len(self._cache) * len(fields), f"{len(fields)} metrics of all runs")
@@ -223,6 +226,10 @@ class Look:
             for name, column in of_key[key]:
                 column.values[place] = numbers[name]
                 column.present[place] = True
+
+    def _some(self, positions: Positions) -> Positions | None:
+        """The runs to read, or ``None``: where they are many, all of them are read in less time."""
+        return positions if len(positions) <= len(self._cache) // _MANY else None
 
     def _check(self, size: int, what: str) -> None:
         if size > self._memory:
