@@ -31,6 +31,12 @@ serve: $(READY) ## Start a daemon on ./data, port 7070
 test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest; "-n 0" keeps to one process)
 	@$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
+.PHONY: test-mlflow
+test-mlflow: ## Compare with MLflow itself, in an environment with both
+	@sh tools/make_venv .cache/mlflow-venv $(PYTHON)
+	@.cache/mlflow-venv/bin/python $(PIP_INSTALL) -e '.[test]' mlflow==3.17.2
+	@.cache/mlflow-venv/bin/python -m pytest tests/mlflow $(ARGS)
+
 .PHONY: interleavings
 interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)
 	@PYTHONPATH=tests/support $(PY) tests/support/sim_campaign.py $(or $(SEED),1) $(or $(COUNT),20000)

@@ -6,13 +6,14 @@ returns what it measured. The name of a figure ends in its unit: ``_us``, ``_ms`
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.workloads import call_cost, charts, import_time, retry, scalar, series, wait_latency
+from benchmarks.workloads import call_cost, charts, import_time, retry, scalar, search, series, wait_latency
 
 WORKLOADS: dict[str, Callable[[int], Mapping[str, float]]] = {
     "call-cost": call_cost.run,
     "scalar": scalar.run,
     "series": series.run,
     "charts": charts.run,
+    "search": search.run,
     "wait-latency": wait_latency.run,
     "retry": retry.run,
     "import-time": import_time.run,

@@ -25,6 +25,7 @@ from headrace_storage.catalog.database import Database, claim_store, migrate
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.presences import Presences
 from headrace_storage.catalog.runs import Runs
+from headrace_storage.catalog.search import RunSearch, prune_touched
 from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.catalog.writers import Writers
@@ -71,12 +72,13 @@ async def serve(
 ) -> None:
     """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls."""
     async with AsyncExitStack() as stack:
-        # A connection for each, so that a commit waits neither for a read nor for a fold.
+        # A connection for each, so that a commit waits neither for a read nor for a fold, and no other call
+        # for a search.
         store = LocalStore(config.data)
         try:
-            for_commits, for_calls, for_background = databases = [
+            for_commits, for_calls, for_search, for_background = databases = [
                 await stack.enter_async_context(_database(database_url, name))
-                for name in ("headrace commits", "headrace calls", "headrace background")
+                for name in ("headrace commits", "headrace calls", "headrace search", "headrace background")
             ]
             incarnation = Incarnation(
                 Incarnations(for_background), lambda number: SegmentWriter(store, number)
@@ -92,7 +94,17 @@ async def serve(
         history = History(Segments(for_calls), store)
         summaries = Summaries(for_calls, store)
         charts = Charts(Segments(for_calls), store)
-        tracking = TrackingService(Runs(for_calls), writers, summaries, history, charts, activity=activity)
+        search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
+        tracking = TrackingService(
+            Runs(for_calls),
+            writers,
+            summaries,
+            history,
+            charts,
+            search=search,
+            activity=activity,
+            bounds=config.bounds,
+        )
         server = Server(
             target,
             [ingest.handler(), tracking.handler()],
@@ -152,6 +164,7 @@ def _background(
     async def prune() -> None:
         if await lease():
             await Writers(database).prune()
+            await prune_touched(database)
 
     return [
         Fold(Summaries(database, store)).run,

@@ -54,6 +54,13 @@ class Bounds:
     unread: int = _bound("HEADRACE_MAX_UNREAD", 20_000, 1_000, 10_000_000)
     """Answers and refused operations that a peer leaves unread on one stream; past it, it is not read."""
 
+    filter: int = _bound("HEADRACE_MAX_FILTER", 256 * KIB, 1 * KIB, 2 * MIB)
+    """Characters of a search's filter and order."""
+
+    search: int = _bound("HEADRACE_MAX_SEARCH", 64 * MIB, MIB, 256 * GIB)
+    """Memory for the columns that searches look at: 10 bytes a run and metric. What is used least gives way;
+    runs themselves take 80 bytes each besides."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """The bounds that the variables say. ``ValueError`` with a line that names variable and bounds."""

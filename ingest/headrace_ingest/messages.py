@@ -1,10 +1,11 @@
 """From the engine's values to the tracking protocol's messages. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import model
+from headrace_storage.catalog.search_page import FoundRun
 from headrace_storage.charts import means
 from headrace_storage.segments.rollups import Rollups
 
@@ -45,6 +46,22 @@ def run(found: model.Run, summaries: Iterable[model.Summary]) -> pb.Run:
     )
     latest = (_metric(summary.key, summary.last) for summary in summaries)
     return pb.Run(info=info, metrics=latest, params=found.params, tags=found.tags)
+
+
+def found_runs(found: Sequence[FoundRun], token: str) -> pb.SearchRunsResponse:
+    """A page of runs that were searched for."""
+    places: dict[str, int] = {}
+    latest = [
+        pb.LatestMetrics(
+            keys=[places.setdefault(key, len(places)) for key in each.latest.keys],
+            values=each.latest.values,
+            timestamps=each.latest.timestamps,
+            steps=each.latest.steps,
+        )
+        for each in found
+    ]
+    runs = (run(each.run, ()) for each in found)
+    return pb.SearchRunsResponse(runs=runs, next_page_token=token, metric_keys=places, latest=latest)
 
 
 def summary(found: model.Summary) -> pb.MetricSummary:

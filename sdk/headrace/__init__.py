@@ -32,6 +32,7 @@ from headrace.entities import (
     RunStatus,
     RunTag,
     RunWriter,
+    ViewType,
 )
 from headrace.errors import (
     AlreadyExistsError,
@@ -65,6 +66,7 @@ from headrace.fluent import (
     set_tags,
     start_run,
 )
+from headrace.fluent_search import search_runs
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, set_tracking_uri
 
@@ -98,6 +100,7 @@ __all__ = [
     "RunTag",
     "RunWriter",
     "UnavailableError",
+    "ViewType",
     "active_run",
     "create_experiment",
     "delete_tag",
@@ -113,6 +116,7 @@ __all__ = [
     "log_param",
     "log_params",
     "log_series",
+    "search_runs",
     "set_experiment",
     "set_tag",
     "set_tags",

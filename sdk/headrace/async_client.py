@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from headrace import active, calls, record, run_tags, values
+from headrace import active, calls, record, run_tags, searching, values
 from headrace.core import core_for
 from headrace.entities import (
     Experiment,
@@ -21,6 +21,7 @@ from headrace.entities import (
     RunStatus,
     RunTag,
     RunWriter,
+    ViewType,
 )
 from headrace.errors import NotFoundError, OperationTimeoutError
 from headrace.journal.run_log import RunLog
@@ -90,15 +91,22 @@ class AsyncClient:
         """The run with this id: info, latest metrics, params, tags. ``NotFoundError`` when there is none."""
         return await self._ask(calls.get_run(run_id))
 
-    async def search_runs(
+    async def search_runs(  # noqa: PLR0917 - MLflow's order
         self,
-        experiment_ids: Sequence[str] | None = None,
-        *,
+        experiment_ids: searching.Experiments = None,
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
         max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
         page_token: str | None = None,
     ) -> PagedList[Run]:
-        """A page of the runs of these experiments (default: all), newest first."""
-        return await self._ask(calls.search_runs(experiment_ids, max_results, page_token))
+        """A page of the runs that match, in order; arguments as of :meth:`Client.search_runs`."""
+        search = searching.RunSearch(
+            experiment_ids, filter_string, run_view_type, max_results, order_by, page_token
+        )
+        while call := search.call:
+            await self._ask(call)
+        return search.found()
 
     def set_terminated(
         self, run_id: str, status: str | None = None, end_time: int | None = None

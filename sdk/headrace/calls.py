@@ -87,7 +87,7 @@ def get_experiment_by_name(name: str) -> Call[Experiment]:
 
 def search_experiments(max_results: int, page_token: str | None) -> Call[PagedList[Experiment]]:
     """A page of all experiments."""
-    request = pb.ListExperimentsRequest(max_results=_page_size(max_results), page_token=page_token or "")
+    request = pb.ListExperimentsRequest(max_results=page_size(max_results), page_token=page_token or "")
 
     def read(response: pb.ListExperimentsResponse) -> PagedList[Experiment]:
         return PagedList(map(_experiment, response.experiments), response.next_page_token or None)
@@ -104,30 +104,12 @@ def create_run(experiment_id: str, start_time: int | None, tags: Mapping[str, st
         start_time=record.now() if start_time is None else values.milliseconds("start_time", start_time),
         tags=tags,
     )
-    return Call("CreateRun", pb.CreateRunRequest(run=create), _run)
+    return Call("CreateRun", pb.CreateRunRequest(run=create), run)
 
 
 def get_run(run_id: str) -> Call[Run]:
     """The run with an id."""
-    return Call("GetRun", pb.GetRunRequest(run_id=values.run_id(run_id)), _run)
-
-
-def search_runs(
-    experiment_ids: Sequence[str] | None, max_results: int, page_token: str | None
-) -> Call[PagedList[Run]]:
-    """A page of the runs of experiments, newest first; ``None``: of all."""
-    if isinstance(experiment_ids, str):
-        experiment_ids = [experiment_ids]
-    request = pb.ListRunsRequest(
-        experiment_ids=[values.experiment_id(given, "experiment_ids") for given in experiment_ids or ()],
-        max_results=_page_size(max_results),
-        page_token=page_token or "",
-    )
-
-    def read(response: pb.ListRunsResponse) -> PagedList[Run]:
-        return PagedList(map(_run, response.runs), response.next_page_token or None)
-
-    return Call("ListRuns", request, read)
+    return Call("GetRun", pb.GetRunRequest(run_id=values.run_id(run_id)), run)
 
 
 def get_metric_columns(run_id: str, key: str) -> Call[MetricColumns]:
@@ -205,7 +187,7 @@ def list_writers(run_id: str) -> Call[list[RunWriter]]:
 def list_rejects(run_id: str | None, max_results: int) -> Call[list[Reject]]:
     """Refused operations, newest first; ``None``: of all runs."""
     request = pb.ListRejectsRequest(
-        run_id="" if run_id is None else values.run_id(run_id), max_results=_page_size(max_results)
+        run_id="" if run_id is None else values.run_id(run_id), max_results=page_size(max_results)
     )
 
     def read(response: pb.ListRejectsResponse) -> list[Reject]:
@@ -217,7 +199,8 @@ def list_rejects(run_id: str | None, max_results: int) -> Call[list[Reject]]:
     return Call("ListRejects", request, read)
 
 
-def _page_size(max_results: int) -> int:
+def page_size(max_results: int) -> int:
+    """A page's size."""
     if type(max_results) is not int or not 1 <= max_results <= MAX_RESULTS:
         raise InvalidArgumentError("max_results", f"is {max_results!r}, the bounds are 1 and {MAX_RESULTS}")
     return max_results
@@ -235,7 +218,10 @@ def _experiment(message: pb.Experiment) -> Experiment:
     )
 
 
-def _run(message: pb.Run) -> Run:
+def run(message: pb.Run, metrics: Mapping[str, float] | None = None) -> Run:
+    """A run as the daemon tells it; ``metrics``, if they are told apart."""
+    if metrics is None:
+        metrics = {metric.key: metric.value for metric in message.metrics}
     info = message.info
     return Run(
         RunInfo(
@@ -249,9 +235,7 @@ def _run(message: pb.Run) -> Run:
             lifecycle_stage=info.lifecycle_stage,
             artifact_uri=info.artifact_uri,
         ),
-        RunData(
-            {metric.key: metric.value for metric in message.metrics}, dict(message.params), dict(message.tags)
-        ),
+        RunData(metrics, dict(message.params), dict(message.tags)),
     )
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from headrace import active, calls, record, run_tags, values
+from headrace import active, calls, record, run_tags, searching, values
 from headrace.core import core_for
 from headrace.entities import (
     Experiment,
@@ -24,6 +24,7 @@ from headrace.entities import (
     RunStatus,
     RunTag,
     RunWriter,
+    ViewType,
 )
 from headrace.errors import NotFoundError, OperationTimeoutError
 from headrace.journal.run_log import RunLog
@@ -99,15 +100,37 @@ class Client:
         """The run with this id: info, latest metrics, params, tags. ``NotFoundError`` when there is none."""
         return self._ask(calls.get_run(run_id))
 
-    def search_runs(
+    def search_runs(  # noqa: PLR0917 - MLflow's order
         self,
-        experiment_ids: Sequence[str] | None = None,
-        *,
+        experiment_ids: searching.Experiments = None,
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
         max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
         page_token: str | None = None,
     ) -> PagedList[Run]:
-        """A page of the runs of these experiments (default: all), newest first."""
-        return self._ask(calls.search_runs(experiment_ids, max_results, page_token))
+        """A page of the runs that match, in order.
+
+        Args:
+            experiment_ids: ids, or one; default: all experiments. An empty list: no experiment, no runs.
+            filter_string: as ``"metrics.loss.min < 0.1 and params.lr = '0.01'"``; default: all runs. MLflow's
+                language, and OR, parentheses, IN, NOT IN, ``IS NULL``, and ``.min``, ``.max``, ``.first`` of
+                a metric.
+            run_view_type: active runs, deleted ones, or all.
+            max_results: the size of the page, up to 50,000.
+            order_by: as ``["metrics.accuracy DESC"]``. Then the newest come first. Runs whose value is NaN
+                come after others, and those that have none last.
+            page_token: the ``token`` of the page before, found with the same order.
+
+        Raises:
+            InvalidArgumentError: the filter or the order is wrong; it says at which character, and why.
+        """
+        search = searching.RunSearch(
+            experiment_ids, filter_string, run_view_type, max_results, order_by, page_token
+        )
+        while call := search.call:
+            self._ask(call)
+        return search.found()
 
     def set_terminated(
         self,

@@ -7,7 +7,7 @@ strings, run ids 32 lower-case hex digits.
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -33,6 +33,14 @@ class LifecycleStage(StrEnum):
 
     ACTIVE = "active"
     DELETED = "deleted"
+
+
+class ViewType(IntEnum):
+    """Which runs or experiments a search sees: MLflow's numbers."""
+
+    ACTIVE_ONLY = 1
+    DELETED_ONLY = 2
+    ALL = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,6 @@ async def test_a_direct_creation_takes_no_detour(runs: Runs, database: Database)
         await runs.create_run(None, described(name="digits"))
     with pytest.raises(InvalidArgumentError, match="run_id"):
         await runs.create_run("not hex", described())
-    assert await runs.list_runs([], 10) == ([], "")
 
 
 @pytest.mark.parametrize("run_id", [RUN, "", "x", RUN.upper() + "0", "\0"])
@@ -112,29 +111,6 @@ async def test_a_run_that_is_not_there(runs: Runs, run_id: str) -> None:
     with pytest.raises(NotFoundError):
         await runs.get_run(run_id)
     assert await runs.list_rejects(run_id or "x", 10) == []
-
-
-async def test_pages_of_runs_hold_each_run_once_newest_first(runs: Runs) -> None:
-    ids = [(await runs.create_experiment(f"e{number}", "", {})).experiment_id for number in range(3)]
-    made = [
-        await runs.create_run(None, described(ids[number % 3], start_time=1000 + number // 4))
-        for number in range(23)
-    ]
-    newest_first = sorted(made, key=lambda run: (run.start_time, run.run_id), reverse=True)
-    for chosen in ([], ids[:2], ids[2:], [*ids, *ids, "99", "x"]):
-        expected = [run for run in newest_first if not chosen or run.experiment_id in chosen]
-        for limit in (1, 2, 5, len(expected) - 1, len(expected), 1000):
-            walked, token, pages = [], "", 0
-            while pages == 0 or token:
-                page, token = await runs.list_runs(chosen, limit, token)
-                walked += page
-                pages += 1
-            assert walked == expected
-            assert pages == -(-len(expected) // limit)
-    page, token = await runs.list_runs([], 5)
-    await runs.create_run(None, described(start_time=9999))
-    assert (await runs.list_runs([], 5, token))[0] == newest_first[5:10]
-    assert await runs.list_runs(["x"], 5) == ([], "")
 
 
 async def test_pages_of_experiments(runs: Runs, database: Database) -> None:
@@ -152,8 +128,6 @@ async def test_pages_of_experiments(runs: Runs, database: Database) -> None:
 async def test_a_page_token_of_somebody_else(runs: Runs, token: str) -> None:
     with pytest.raises(InvalidArgumentError, match="page_token"):
         await runs.list_experiments(3, token)
-    with pytest.raises(InvalidArgumentError, match="page_token"):
-        await runs.list_runs([], 3, token)
 
 
 async def test_rejects_are_listed_newest_first(runs: Runs, daemon: Daemon) -> None:

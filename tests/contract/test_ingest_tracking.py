@@ -67,9 +67,9 @@ async def test_runs(call: Call) -> None:
     assert (await call("GetRun", run_id=run.info.run_id)) == run
     assert (run.info.status, run.info.HasField("end_time")) == (pb.RUNNING, False)
     second = await call("CreateRun", run_id=RUN, run=pb.CreateRun(start_time=NOW + 1))
-    page = await call("ListRuns", max_results=1)
+    page = await call("SearchRuns", max_results=1)
     assert list(page.runs) == [second]
-    rest = await call("ListRuns", max_results=1, page_token=page.next_page_token)
+    rest = await call("SearchRuns", max_results=1, page_token=page.next_page_token)
     assert list(rest.runs) == [run]
 
 
@@ -79,9 +79,15 @@ async def test_metrics_are_told_with_the_run(channel: Any, call: Call) -> None:
     data = cells([1.0, math.nan, -2.0]) + cells([5.0], series=1, first_step=9)
     await shipper.append(0, data, define(["loss", "acc"]))
     await shipper.committed(4)
-    [listed] = (await call("ListRuns")).runs
-    assert listed == await call("GetRun", run_id=RUN)
-    assert {m.key: (m.value, m.step) for m in listed.metrics} == {"loss": (-2.0, 2), "acc": (5.0, 9)}
+    told = await call("GetRun", run_id=RUN)
+    assert {m.key: (m.value, m.step) for m in told.metrics} == {"loss": (-2.0, 2), "acc": (5.0, 9)}
+    page = await call("SearchRuns")
+    [found], [latest] = page.runs, page.latest
+    for key, *point in zip(latest.keys, latest.values, latest.timestamps, latest.steps, strict=True):
+        value, timestamp, step = point
+        found.metrics.add(key=page.metric_keys[key], value=value, timestamp=timestamp, step=step)
+    assert sorted(found.metrics, key=str) == sorted(told.metrics, key=str)
+    assert found.info == told.info
     [loss] = (await call("GetSummaries", run_id=RUN, keys=["loss"])).summaries
     assert (loss.min, loss.max, loss.count, loss.nan_count) == (-2.0, 1.0, 3, 1)
     assert (loss.first.step, loss.last.step) == (0, 2)
@@ -173,9 +179,12 @@ async def test_a_chart(channel: Any, call: Call) -> None:
         ("CreateExperiment", {"name": "a\0b"}, grpc.StatusCode.INVALID_ARGUMENT, "NUL"),
         ("CreateRun", {"run_id": "x"}, grpc.StatusCode.INVALID_ARGUMENT, "32 hexadecimal digits"),
         ("CreateRun", {"run": {"run_name": "n" * 501}}, grpc.StatusCode.INVALID_ARGUMENT, "bound is 500"),
-        ("ListRuns", {"max_results": 50_001}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
-        ("ListRuns", {"max_results": -1}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
-        ("ListRuns", {"page_token": "forged"}, grpc.StatusCode.INVALID_ARGUMENT, "page_token"),
+        ("SearchRuns", {"max_results": 50_001}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
+        ("SearchRuns", {"max_results": -1}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),
+        ("SearchRuns", {"page_token": "forged"}, grpc.StatusCode.INVALID_ARGUMENT, "page_token"),
+        ("SearchRuns", {"view_type": 9}, grpc.StatusCode.INVALID_ARGUMENT, "run_view_type"),
+        ("SearchRuns", {"filter": "loss < 1"}, grpc.StatusCode.INVALID_ARGUMENT, "character 1,"),
+        ("SearchRuns", {"filter": "x" * 300_000}, grpc.StatusCode.INVALID_ARGUMENT, "HEADRACE_MAX_FILTER"),
     ],
 )
 async def test_no_has_a_reason(

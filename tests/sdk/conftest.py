@@ -1,13 +1,16 @@
 """Every test here gets a fake core as the process's tracking URI, and leaves no run behind."""
 
+import asyncio
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import headrace
-from fake_core import FakeCore
-from headrace import active
+from fake_core import Ask, FakeCore
+from headrace import AsyncClient, Client, active
 
 VARIABLES = (
     "HEADRACE_ATTEMPT",
@@ -31,3 +34,18 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
     for session in active.open_sessions():
         active.remove(session)
     headrace.set_tracking_uri("")
+
+
+@pytest.fixture(params=["blocking", "async"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    if request.param == "blocking":
+        return lambda method, *args, **options: getattr(Client(), method)(*args, **options)
+
+    def answer(method: str, *args: Any, **options: Any) -> Any:
+        async def main() -> Any:
+            result = getattr(AsyncClient(), method)(*args, **options)
+            return await result if inspect.iscoroutine(result) else result
+
+        return asyncio.run(main())
+
+    return answer

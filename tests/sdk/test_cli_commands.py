@@ -43,7 +43,10 @@ def run_of(run_id: str, name: str) -> pb.Run:
 @pytest.fixture(autouse=True)
 def daemon(fake: FakeCore) -> FakeCore:
     fake.experiments["1"] = pb.Experiment(experiment_id="1", name="digits", lifecycle_stage="active")
-    fake.responses["ListRuns"] = pb.ListRunsResponse(runs=[run_of(RUN, "first"), run_of(OTHER, "second")])
+    latest = pb.LatestMetrics(keys=[0], values=[math.nan], timestamps=[1], steps=[1])
+    fake.responses["SearchRuns"] = pb.SearchRunsResponse(
+        runs=[run_of(RUN, "first"), run_of(OTHER, "second")], metric_keys=["loss"], latest=[latest] * 2
+    )
     fake.responses["GetRun"] = lambda request: run_of(request.run_id, "first")
     point = pb.Metric(value=0.5, step=9, timestamp=1)
     fake.responses["GetSummaries"] = pb.GetSummariesResponse(
@@ -99,13 +102,13 @@ def test_runs_list(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None
     assert first.split()[:4] == [RUN, "first", "FINISHED", "0"]
     assert first.split()[-2:] == ["1:01:01", "1"]
     assert second.startswith(OTHER)
-    assert daemon.asked[-1][1] == pb.ListRunsRequest(max_results=50)
+    assert daemon.asked[-1][1] == pb.SearchRunsRequest(max_results=50, view_type=pb.ACTIVE_ONLY)
 
 
 @pytest.mark.parametrize("experiment", ["digits", "1"])
 def test_runs_list_of_an_experiment(daemon: FakeCore, experiment: str) -> None:
     assert main(["runs", "list", "--experiment", experiment, "--limit", "3"]) == 0
-    assert daemon.asked[-1][1] == pb.ListRunsRequest(experiment_ids=["1"], max_results=3)
+    assert (daemon.asked[-1][1].experiment_ids, daemon.asked[-1][1].max_results) == (["1"], 3)
 
 
 def test_runs_list_of_an_unknown_experiment(capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,7 +277,7 @@ def test_sync_of_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_errors_are_one_line(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
-    daemon.responses["ListRuns"] = UnavailableError("no daemon\n  answers")
+    daemon.responses["SearchRuns"] = UnavailableError("no daemon\n  answers")
     assert main(["runs", "list"]) == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "headrace: no daemon answers\n")

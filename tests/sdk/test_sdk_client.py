@@ -1,7 +1,6 @@
 """Both clients: the same questions, the same answers, the same records."""
 
 import asyncio
-import inspect
 import logging
 import math
 from array import array
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 import headrace
-from fake_core import FakeCore
+from fake_core import Ask, FakeCore
 from headrace import AsyncClient, Client
 from headrace.errors import InvalidArgumentError, NotFoundError, OperationTimeoutError, UnavailableError
 from headrace.operation import RunOperation
@@ -19,24 +18,6 @@ from headrace_proto.v1 import tracking_pb2 as pb
 
 RUN = "0123456789abcdef0123456789abcdef"
 THIS, NEXT = "this", "next"
-
-Ask = Callable[..., Any]
-"""``ask("get_run", RUN)``: the answer of one client or the other."""
-
-
-@pytest.fixture(params=["blocking", "async"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    if request.param == "blocking":
-        return lambda method, *args, **options: getattr(Client(), method)(*args, **options)
-
-    def answer(method: str, *args: Any, **options: Any) -> Any:
-        async def main() -> Any:
-            result = getattr(AsyncClient(), method)(*args, **options)
-            return await result if inspect.iscoroutine(result) else result
-
-        return asyncio.run(main())
-
-    return answer
 
 
 def test_experiments(fake: FakeCore, ask: Ask) -> None:
@@ -106,18 +87,6 @@ def test_a_run_is_read(fake: FakeCore, ask: Ask) -> None:
 def test_a_run_that_goes_on_has_no_end(fake: FakeCore, ask: Ask) -> None:
     fake.responses["GetRun"] = pb.Run(info=pb.RunInfo(run_id=RUN, status=pb.RUNNING))
     assert ask("get_run", RUN).info.end_time is None
-
-
-def test_pages_of_runs(fake: FakeCore, ask: Ask) -> None:
-    run = pb.Run(info=pb.RunInfo(run_id=RUN, status=pb.RUNNING))
-    fake.responses["ListRuns"] = pb.ListRunsResponse(runs=[run, run], next_page_token=NEXT)
-    page = ask("search_runs", ["0", "7"], max_results=2, page_token=THIS)
-    assert ([each.info.run_id for each in page], page.token) == ([RUN, RUN], NEXT)
-    assert fake.asked[-1][1] == pb.ListRunsRequest(experiment_ids=["0", "7"], max_results=2, page_token=THIS)
-    ask("search_runs")
-    assert fake.asked[-1][1] == pb.ListRunsRequest(max_results=1000)
-    ask("search_runs", "12")  # one id, not the ids "1" and "2"
-    assert fake.asked[-1][1].experiment_ids == ["12"]
 
 
 def test_a_history_in_chunks(fake: FakeCore, ask: Ask) -> None:
@@ -224,7 +193,11 @@ READS = [
 
 @pytest.mark.parametrize("read", READS, ids=lambda read: read[0])
 def test_every_read_first_waits_for_what_was_logged(fake: FakeCore, ask: Ask, read: tuple[Any, ...]) -> None:
-    fake.responses = {"GetRun": NotFoundError(""), "GetMetricHistory": [], "ListRuns": pb.ListRunsResponse()}
+    fake.responses = {
+        "GetRun": NotFoundError(""),
+        "GetMetricHistory": [],
+        "SearchRuns": pb.SearchRunsResponse(),
+    }
     fake.responses["ListWriters"] = pb.ListWritersResponse()
     fake.responses["GetMetricChart"] = pb.MetricChart()
     fake.responses |= {"GetSummaries": pb.GetSummariesResponse(), "ListRejects": pb.ListRejectsResponse()}

@@ -4,6 +4,7 @@ import logging
 import struct
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,10 @@ class Change(NamedTuple):
     run_id: str
     attempt: str
     change: pb.RunChange
+
+
+Ask = Callable[..., Any]
+"""``ask("get_run", RUN)``: the answer of one client or the other (a fixture)."""
 
 
 @dataclass

@@ -14,12 +14,23 @@ class RunStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISHED: _ClassVar[RunStatus]
     FAILED: _ClassVar[RunStatus]
     KILLED: _ClassVar[RunStatus]
+
+class ViewType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VIEW_TYPE_UNSPECIFIED: _ClassVar[ViewType]
+    ACTIVE_ONLY: _ClassVar[ViewType]
+    DELETED_ONLY: _ClassVar[ViewType]
+    ALL: _ClassVar[ViewType]
 RUN_STATUS_UNSPECIFIED: RunStatus
 RUNNING: RunStatus
 SCHEDULED: RunStatus
 FINISHED: RunStatus
 FAILED: RunStatus
 KILLED: RunStatus
+VIEW_TYPE_UNSPECIFIED: ViewType
+ACTIVE_ONLY: ViewType
+DELETED_ONLY: ViewType
+ALL: ViewType
 
 class Experiment(_message.Message):
     __slots__ = ("experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time", "tags")
@@ -179,23 +190,45 @@ class GetRunRequest(_message.Message):
     run_id: str
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
-class ListRunsRequest(_message.Message):
-    __slots__ = ("experiment_ids", "max_results", "page_token")
+class SearchRunsRequest(_message.Message):
+    __slots__ = ("experiment_ids", "filter", "order_by", "view_type", "max_results", "page_token")
     EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    VIEW_TYPE_FIELD_NUMBER: _ClassVar[int]
     MAX_RESULTS_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     experiment_ids: _containers.RepeatedScalarFieldContainer[str]
+    filter: str
+    order_by: _containers.RepeatedScalarFieldContainer[str]
+    view_type: ViewType
     max_results: int
     page_token: str
-    def __init__(self, experiment_ids: _Optional[_Iterable[str]] = ..., max_results: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, experiment_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., order_by: _Optional[_Iterable[str]] = ..., view_type: _Optional[_Union[ViewType, str]] = ..., max_results: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
-class ListRunsResponse(_message.Message):
-    __slots__ = ("runs", "next_page_token")
+class SearchRunsResponse(_message.Message):
+    __slots__ = ("runs", "next_page_token", "metric_keys", "latest")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    METRIC_KEYS_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[Run]
     next_page_token: str
-    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    metric_keys: _containers.RepeatedScalarFieldContainer[str]
+    latest: _containers.RepeatedCompositeFieldContainer[LatestMetrics]
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., metric_keys: _Optional[_Iterable[str]] = ..., latest: _Optional[_Iterable[_Union[LatestMetrics, _Mapping]]] = ...) -> None: ...
+
+class LatestMetrics(_message.Message):
+    __slots__ = ("keys", "values", "timestamps", "steps")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    timestamps: _containers.RepeatedScalarFieldContainer[int]
+    steps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keys: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., timestamps: _Optional[_Iterable[int]] = ..., steps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetSummariesRequest(_message.Message):
     __slots__ = ("run_id", "keys")

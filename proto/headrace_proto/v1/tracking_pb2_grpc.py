@@ -59,10 +59,10 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetRunRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.FromString,
                 _registered_method=True)
-        self.ListRuns = channel.unary_unary(
-                '/headrace.v1.Tracking/ListRuns',
-                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRunsRequest.SerializeToString,
-                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRunsResponse.FromString,
+        self.SearchRuns = channel.unary_unary(
+                '/headrace.v1.Tracking/SearchRuns',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsResponse.FromString,
                 _registered_method=True)
         self.GetSummaries = channel.unary_unary(
                 '/headrace.v1.Tracking/GetSummaries',
@@ -129,8 +129,9 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListRuns(self, request, context):
-        """Newest first. Metrics, params and tags are filled as in GetRun.
+    def SearchRuns(self, request, context):
+        """Runs that match a filter, in an order, with what GetRun tells of them. INVALID_ARGUMENT says at which
+        character a filter or an order is wrong, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,10 +200,10 @@ def add_TrackingServicer_to_server(servicer, server):
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetRunRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.SerializeToString,
             ),
-            'ListRuns': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListRuns,
-                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRunsRequest.FromString,
-                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRunsResponse.SerializeToString,
+            'SearchRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchRuns,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsResponse.SerializeToString,
             ),
             'GetSummaries': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSummaries,
@@ -376,7 +377,7 @@ class Tracking(object):
             _registered_method=True)
 
     @staticmethod
-    def ListRuns(request,
+    def SearchRuns(request,
             target,
             options=(),
             channel_credentials=None,
@@ -389,9 +390,9 @@ class Tracking(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.v1.Tracking/ListRuns',
-            headrace__proto_dot_v1_dot_tracking__pb2.ListRunsRequest.SerializeToString,
-            headrace__proto_dot_v1_dot_tracking__pb2.ListRunsResponse.FromString,
+            '/headrace.v1.Tracking/SearchRuns',
+            headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.SearchRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

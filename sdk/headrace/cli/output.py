@@ -5,7 +5,7 @@ import datetime as dt
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -18,6 +18,15 @@ RICH_ROWS = 1000
 
 LAST_TIME = 253_000_000_000_000
 """Milliseconds: a little before the year 9999 ends, which local time must not pass."""
+
+
+class Adding(Protocol):
+    """A parser, or a group of one."""
+
+    @property
+    def add_argument(self) -> Callable[..., argparse.Action]:
+        """As argparse's."""
+        ...
 
 
 class Progress(Protocol):
@@ -36,7 +45,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: Adding) -> None:
     """Adds ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON; non-finite numbers become strings")
 

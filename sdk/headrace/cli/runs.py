@@ -20,9 +20,7 @@ def add_to(commands: Any) -> None:
     )
     listing = group.add_parser("list", help="list runs", description="List runs, newest first.")
     listing.add_argument("--experiment", metavar="NAME_OR_ID", help="only those of this experiment")
-    listing.add_argument(
-        "--limit", type=_count, default=50, metavar="N", help="at most so many (default: 50)"
-    )
+    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most so many (default: 50)")
     listing.set_defaults(run=_list)
     show = group.add_parser(
         "show", help="show a run", description="Show a run: its metrics, params and tags."
@@ -50,7 +48,8 @@ def find_run_id(client: Client, text: str) -> str:
     raise NotFoundError(f"there is no run {text!r} among the newest 1000; give its whole id")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A number of runs to show, as argparse asks for it."""
     value = int(text)
     if not 1 <= value <= 50_000:
         raise argparse.ArgumentTypeError(f"{value} is not in 1 to 50000")
@@ -59,7 +58,7 @@ def _count(text: str) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     client = output.client(options)
-    wanted = None if options.experiment is None else [_experiment_id(client, options.experiment)]
+    wanted = None if options.experiment is None else [experiment_id(client, options.experiment)]
     runs = client.search_runs(wanted, max_results=options.limit)
     if options.json:
         output.print_json([asdict(run) for run in runs])
@@ -80,7 +79,8 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
-def _experiment_id(client: Client, text: str) -> str:
+def experiment_id(client: Client, text: str) -> str:
+    """The id that ``text``, a name or an id, means. ``NotFoundError`` when it is none."""
     experiment = client.get_experiment_by_name(text)
     if experiment is None and text.isdecimal():
         return client.get_experiment(text).experiment_id

@@ -1,7 +1,7 @@
 """Runs, experiments and rejects for the tracking service: reads, and writes outside any journal."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -18,7 +18,6 @@ from headrace_storage.model import Change, CreateRun, Experiment, Run, RunStatus
 _QUERIES: Final = Queries("runs")
 
 _LARGEST: Final = 2**63 - 1
-_LARGEST_ID: Final = UUID(int=2**128 - 1)
 
 _NO_WRITER: Final = UUID(int=0)
 
@@ -121,29 +120,6 @@ class Runs:
         if row is None:
             raise NotFoundError("run", run_id)
         return _run(row)
-
-    async def list_runs(
-        self, experiment_ids: Sequence[str], limit: int, token: str = ""
-    ) -> tuple[list[Run], str]:
-        """Up to ``limit`` active runs of the experiments (none named: of all), newest first.
-
-        With them the token of the next page, "" on the last.
-
-        Raises:
-            InvalidArgumentError: the token was not given out by this method.
-        """
-        start_time, run_id = page_key(token, [int, str]) if token else (_LARGEST, _LARGEST_ID.hex)
-        arguments: list[Any] = [start_time, _uuid(run_id), limit + 1]
-        name = "list_runs"
-        if experiment_ids:
-            name = "list_runs_of_experiments"
-            numbers = {experiment_number(experiment_id) for experiment_id in experiment_ids}
-            arguments.append(list(numbers - {None}))
-        async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES[name], *arguments)
-        runs = [_run(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return runs, page_token([runs[-1].start_time, runs[-1].run_id]) if more else ""
 
     async def list_rejects(self, run_id: str | None, limit: int) -> list[StoredReject]:
         """Up to ``limit`` refused operations of a run, or of all, newest first."""

@@ -23,20 +23,6 @@ ORDER BY experiment_id DESC LIMIT $2
 -- name: get_run
 SELECT * FROM described_runs WHERE run_id = $1
 
--- name: list_runs
-SELECT * FROM described_runs
-WHERE lifecycle_stage = 'active' AND (start_time, run_id) < ($1::bigint, $2::uuid)
-ORDER BY start_time DESC, run_id DESC LIMIT $3
-
--- name: list_runs_of_experiments
-SELECT runs.* FROM unnest($4::bigint[]) AS given (experiment_id), LATERAL (
-    SELECT * FROM described_runs
-    WHERE described_runs.experiment_id = given.experiment_id
-      AND lifecycle_stage = 'active' AND (start_time, run_id) < ($1::bigint, $2::uuid)
-    ORDER BY start_time DESC, run_id DESC LIMIT $3
-) AS runs
-ORDER BY start_time DESC, run_id DESC LIMIT $3
-
 -- name: list_rejects
 SELECT writer_id, first, end_, code, message, run_id, (extract(epoch FROM created_at) * 1000)::bigint AS created_at
 FROM rejects WHERE $1::uuid IS NULL OR run_id = $1

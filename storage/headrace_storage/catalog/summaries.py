@@ -94,9 +94,30 @@ class Summaries:
                 _QUERIES["folded"], list(run_ids), None if keys is None else list(keys)
             )
             unfolded = await connection.fetch(_QUERIES["unfolded"], list(run_ids))
+        return await self._merged(stored, unfolded, run_ids, keys)
+
+    async def within(
+        self,
+        connection: Connection,
+        run_ids: Collection[str],
+        keys: Collection[str] | None,
+        unfolded: Collection[int],
+    ) -> SummaryColumns:
+        """As :meth:`get_many`, within the caller's transaction.
+
+        ``unfolded`` are the ids of those segments that are to be added, as the transaction sees them.
+        """
+        names = None if keys is None else list(keys)
+        stored = await connection.fetch(_QUERIES["folded"], list(run_ids), names)
+        segments = await connection.fetch(_QUERIES["unfolded_segments"], list(unfolded)) if unfolded else []
+        return await self._merged(stored, segments, run_ids, keys)
+
+    async def _merged(
+        self, stored: list[Any], segments: list[Any], run_ids: Collection[str], keys: Collection[str] | None
+    ) -> SummaryColumns:
         names = [(row["run_id"].hex, row["key"]) for row in stored]
         folded = SummaryColumns(names, np.array([tuple(row)[2:] for row in stored], SUMMARY))
-        fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(unfolded))]
+        fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(segments))]
         return merge([folded, *fresh])
 
     async def _partial(self, segments: _Unfolded) -> AsyncIterator[SummaryColumns]:

@@ -67,3 +67,9 @@ SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, u.su
 FROM unfolded u JOIN segments s ON s.id = u.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
 WHERE u.segment_id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[]))
 ORDER BY s.id
+
+-- name: unfolded_segments
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, u.summary
+FROM unfolded u JOIN segments s ON s.id = u.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
+WHERE u.segment_id = ANY($1::bigint[])
+ORDER BY s.id
