@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.daemon import daemon
-from benchmarks.harness import measure, table_head, table_row
+from benchmarks.harness import measure, table
 from benchmarks.peers import PEERS
 from benchmarks.peers.compare import HEAD, compare, row
 from benchmarks.workloads import WORKLOADS
@@ -21,7 +21,7 @@ def main() -> int:
     results = []
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         surroundings = machine.describe(Path(folder))
-        print(machine.line(surroundings), table_head(), sep="\n", file=sys.stderr)
+        print(machine.line(surroundings), file=sys.stderr)
         os.environ["HEADRACE_JOURNAL_DIR"] = str(Path(folder) / "journals")
         for name in options.names if options.peers else options.names or WORKLOADS:
             with daemon(Path(folder) / name) as address:
@@ -29,7 +29,7 @@ def main() -> int:
                 result = measure(name, runs=options.runs, quick=options.quick)
             results.append(result)
             print(json.dumps(result), flush=True)
-            print(table_row(result), file=sys.stderr, flush=True)
+            print(table(result), file=sys.stderr, flush=True)
         if options.peers:
             print(HEAD, file=sys.stderr)
             rounds, seconds = (1, 1.0) if options.quick else (options.runs, 5.0)

@@ -1,43 +1,65 @@
-"""Repeats a workload and takes the median of each figure."""
+"""Repeats a workload; the median, the least and the most of each figure."""
 
 import statistics
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+from benchmarks.lasting import STACK
 from benchmarks.workloads import WORKLOADS
 
 Result = dict[str, Any]
 
 FULL = 1_000_000
 QUICK = 100_000
-WARM_UP = 10_000
+WARM_UP = 0.1
+"""The part of the points that a run logs which does not count."""
 
 
 def measure(name: str, *, runs: int, quick: bool) -> Result:
-    """Medians of ``runs`` runs of a workload, in a process of its own that ends before its daemon does."""
+    """``runs`` runs of a workload, in a process of its own that ends before its daemon does."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         measured = process.submit(_repeat, name, runs, QUICK if quick else FULL).result()
-    medians = {figure: round(statistics.median(run[figure] for run in measured), 3) for figure in measured[0]}
-    return {"benchmark": name, "quick": quick, "median": medians, "runs": measured}
+    figures = {figure: summary(run[figure] for run in measured) for figure in measured[0]}
+    return {"benchmark": name, "quick": quick, "figures": figures, "runs": measured}
+
+
+def summary(values: Iterable[float]) -> dict[str, float]:
+    """The median, the least and the most."""
+    known = list(values)
+    return {"median": statistics.median(known), "min": min(known), "max": max(known)}
 
 
 def _repeat(name: str, runs: int, points: int) -> list[Mapping[str, float]]:
     workload = WORKLOADS[name]
-    workload(WARM_UP)
-    return [workload(points) for _ in range(runs)]
+    measured = []
+    with STACK:
+        progress(f"{name}: warming up")
+        workload(int(points * WARM_UP))
+        for number in range(runs):
+            began = time.monotonic()
+            measured.append(workload(points))
+            progress(f"{name}: run {number + 1} of {runs} took {time.monotonic() - began:.1f} s")
+    return measured
 
 
-def table_head() -> str:
-    """The first line of the table."""
-    return f"{'benchmark':14}figures (medians)"
+def progress(text: str) -> None:
+    """A line for whoever waits."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def table_row(result: Result) -> str:
-    """One line for people."""
-    figures = (
-        f"{name} {value:,.3g}" if value < 1000 else f"{name} {value:,.0f}"
-        for name, value in result["median"].items()
+def table(result: Result) -> str:
+    """A line for each figure, for people."""
+    return "\n".join(
+        f"{result['benchmark']:14}{name:26}{number(figure['median']):>14}"
+        f"   {number(figure['min'])} to {number(figure['max'])}"
+        for name, figure in result["figures"].items()
     )
-    return f"{result['benchmark']:14}{'   '.join(figures)}"
+
+
+def number(value: float) -> str:
+    """Three digits, or a whole number."""
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"

