@@ -6,12 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 from benchmarks.lasting import STACK
+from benchmarks.results import Result, number
 from benchmarks.workloads import WORKLOADS
-
-Result = dict[str, Any]
 
 FULL = 1_000_000
 QUICK = 100_000
@@ -20,7 +18,10 @@ WARM_UP = 0.1
 
 
 def measure(name: str, *, runs: int, quick: bool) -> Result:
-    """``runs`` runs of a workload, in a process of its own that ends before its daemon does."""
+    """``runs`` runs of a workload, after a warm-up if there are several.
+
+    They have a process of their own, which ends before their daemon does.
+    """
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         measured = process.submit(_repeat, name, runs, QUICK if quick else FULL).result()
     figures = {figure: summary(run[figure] for run in measured) for figure in measured[0]}
@@ -37,8 +38,9 @@ def _repeat(name: str, runs: int, points: int) -> list[Mapping[str, float]]:
     workload = WORKLOADS[name]
     measured = []
     with STACK:
-        progress(f"{name}: warming up")
-        workload(int(points * WARM_UP))
+        if runs > 1:
+            progress(f"{name}: warming up")
+            workload(int(points * WARM_UP))
         for number in range(runs):
             began = time.monotonic()
             measured.append(workload(points))
@@ -58,8 +60,3 @@ def table(result: Result) -> str:
         f"   {number(figure['min'])} to {number(figure['max'])}"
         for name, figure in result["figures"].items()
     )
-
-
-def number(value: float) -> str:
-    """Three digits, or a whole number."""
-    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
