@@ -1,14 +1,12 @@
 """Repeats a workload; the median, the least and the most of each figure."""
 
-import statistics
-import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from benchmarks.lasting import STACK
-from benchmarks.results import Result, number
+from benchmarks.results import Result, number, progress, summary
 from benchmarks.workloads import WORKLOADS
 
 FULL = 1_000_000
@@ -28,12 +26,6 @@ def measure(name: str, *, runs: int, quick: bool) -> Result:
     return {"benchmark": name, "quick": quick, "figures": figures, "runs": measured}
 
 
-def summary(values: Iterable[float]) -> dict[str, float]:
-    """The median, the least and the most."""
-    known = list(values)
-    return {"median": statistics.median(known), "min": min(known), "max": max(known)}
-
-
 def _repeat(name: str, runs: int, points: int) -> list[Mapping[str, float]]:
     workload = WORKLOADS[name]
     measured = []
@@ -48,15 +40,11 @@ def _repeat(name: str, runs: int, points: int) -> list[Mapping[str, float]]:
     return measured
 
 
-def progress(text: str) -> None:
-    """A line for whoever waits."""
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
 def table(result: Result) -> str:
     """A line for each figure, for people."""
+    whose = result.get("server") or result["benchmark"]
     return "\n".join(
-        f"{result['benchmark']:14}{name:26}{number(figure['median']):>14}"
+        f"{whose:16}{name:26}{number(figure['median']):>14}"
         f"   {number(figure['min'])} to {number(figure['max'])}"
         for name, figure in result["figures"].items()
     )

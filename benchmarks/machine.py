@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,33 @@ def describe(folder: Path) -> dict[str, Any]:
     }
 
 
+def memory_mb(pid: int) -> float:
+    """Megabytes of a process and all below it, shared pages counted in part (PSS); PostgreSQL apart."""
+    total, waiting, children = 0.0, [pid], _children()
+    while waiting:
+        process = waiting.pop()
+        folder = Path(f"/proc/{process}")
+        try:
+            if (folder / "comm").read_text().startswith("postgres"):
+                continue
+            pss = (folder / "smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
+        except OSError:
+            continue  # it ended meanwhile
+        total += int(pss) / 1000
+        waiting += children.get(process, ())
+    return total
+
+
+def _children() -> dict[int, list[int]]:
+    """The processes of this machine by their parent."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    return children
+
+
 def line(described: dict[str, Any]) -> str:
     """The same for people, on one line."""
     return (
@@ -43,9 +71,9 @@ def line(described: dict[str, Any]) -> str:
     )
 
 
-def settle() -> None:
-    """Waits, at most ``SETTLED_WITHIN``, until the machine is idle: what ran before has its own time."""
-    deadline = time.monotonic() + SETTLED_WITHIN
+def settle(within: float = SETTLED_WITHIN) -> None:
+    """Waits, at most ``within`` seconds, until the machine is idle: what ran before has its own time."""
+    deadline = time.monotonic() + within
     idle, total = _ticks()
     while time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import statistics
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,17 @@ def machine_of(path: Path) -> dict[str, Any]:
     """What the results of a file were measured on."""
     machine: dict[str, Any] = json.loads(path.read_text())["machine"]
     return machine
+
+
+def summary(values: Iterable[float]) -> dict[str, float]:
+    """The median, the least and the most."""
+    known = list(values)
+    return {"median": statistics.median(known), "min": min(known), "max": max(known)}
+
+
+def progress(text: str) -> None:
+    """A line for whoever waits."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def number(value: float) -> str:

@@ -10,9 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.daemon import daemon
+from benchmarks import machine
+from benchmarks.daemon import daemon, daemon_pid
+from benchmarks.harness import table
 from benchmarks.peers import PEERS, Peer
+from benchmarks.peers.questions import Asked, questions
 from benchmarks.peers.servers import mlflow_server
+from benchmarks.results import progress, summary
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".cache" / "peers"
@@ -21,6 +25,8 @@ WIDTHS = {"W1": 1, "W100": 100}
 """Metrics in a call."""
 
 FIGURES = ("p50_us", "p99_us", "flushed_per_s")
+
+CALLS_OF_OURS = 1_000_000
 
 Result = dict[str, Any]
 
@@ -35,18 +41,24 @@ def compare(names: list[str], folder: Path, *, rounds: int, seconds: float) -> I
         address = stack.enter_context(daemon(folder / "ours"))
         environment["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
         if servers := [name for name in present if PEERS[name].sends]:
-            environment["MLFLOW_TRACKING_URI"] = stack.enter_context(
-                mlflow_server(python_of(servers[0]), folder)
-            )
+            theirs = stack.enter_context(mlflow_server(python_of(servers[0]), folder))
+            environment["MLFLOW_TRACKING_URI"] = theirs.address
         for width, metrics in WIDTHS.items():
             runs: dict[str, list[Result]] = {name: [] for name in (OURS, *present)}
             for number in range(rounds):
                 for name, results in runs.items():  # in turn: what disturbs, disturbs all
-                    print(f"{width} round {number + 1}/{rounds}: {name}", file=sys.stderr)
+                    progress(f"{width}, round {number + 1} of {rounds}: {name}")
                     work = folder / f"{name}-{width}-{number}"
                     work.mkdir()
+                    machine.settle()
                     results.append(once(name, work, metrics, seconds, environment))
             yield from summaries(width, runs)
+        if servers:
+            asked = [
+                Asked(OURS, daemon_pid(folder / "ours"), python_of(OURS), "headrace_"),
+                Asked("mlflow", theirs.pid, python_of(servers[0]), "mlflow_"),
+            ]
+            yield from questions(asked, rounds, environment)
 
 
 def once(name: str, folder: Path, metrics: int, seconds: float, environment: dict[str, str]) -> Result:
@@ -54,7 +66,8 @@ def once(name: str, folder: Path, metrics: int, seconds: float, environment: dic
     module = "headrace_" if name == OURS else PEERS[name].module
     command = [str(python_of(name)), str(Path(__file__).with_name("timed.py")), module]
     command += ["--folder", str(folder), "--metrics", str(metrics), "--seconds", str(seconds)]
-    command += ["--calls", str(1_000_000 if name == OURS and metrics == 1 else 100_000)]
+    most = PEERS[name].calls if name in PEERS else CALLS_OF_OURS
+    command += ["--calls", str(most)]
     mode = {} if name == OURS else {"HEADRACE_BENCH_MODE": PEERS[name].mode}
     log = folder / "stderr"
     with log.open("wb") as errors:
@@ -75,8 +88,7 @@ def summaries(width: str, runs: dict[str, list[Result]]) -> Iterator[Result]:
         result: Result = {"system": name, "workload": width, "runs": results}
         result["durable_on_return"] = peer.durable
         for figure in FIGURES:
-            values = [run[figure] for run in results]
-            result[figure] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+            result[figure] = summary(run[figure] for run in results)
         result["ours_to_theirs"] = ours / result["flushed_per_s"]["median"]
         yield result
 
@@ -87,7 +99,9 @@ def python_of(name: str) -> Path:
 
 
 def row(result: Result) -> str:
-    """One line for people."""
+    """Lines for people."""
+    if "server" in result:
+        return table(result)
     p50, p99, rate = (result[figure] for figure in FIGURES)
     return (
         f"{result['workload']:5}{result['system']:14}{p50['median']:>12,.1f}{p99['median']:>12,.1f}"
