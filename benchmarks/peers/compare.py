@@ -69,14 +69,14 @@ def once(name: str, folder: Path, metrics: int, seconds: float, environment: dic
     most = PEERS[name].calls if name in PEERS else CALLS_OF_OURS
     command += ["--calls", str(most)]
     mode = {} if name == OURS else {"HEADRACE_BENCH_MODE": PEERS[name].mode}
-    log = folder / "stderr"
-    with log.open("wb") as errors:
+    log = folder / "said"
+    with log.open("wb") as said:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=errors, env=environment | mode, cwd=folder, check=False
+            command, stdout=said, stderr=said, env=environment | mode, cwd=folder, check=False
         )
     if done.returncode != 0:
         raise RuntimeError(f"{name} failed:\n{log.read_text(errors='replace')[-2000:]}")
-    result: Result = json.loads(done.stdout)
+    result: Result = json.loads((folder / "result.json").read_text())
     return result
 
 
