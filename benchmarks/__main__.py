@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from benchmarks import machine, page, plots, results, stored
 from benchmarks.daemon import daemon
 from benchmarks.harness import measure, table
 from benchmarks.peers import PEERS
-from benchmarks.peers.compare import HEAD, compare, row
+from benchmarks.peers.compare import HEAD, SERVERS, compare, row
 from benchmarks.workloads import DEFAULT, WORKLOADS
 
-RUNS = 5
+RUNS = 3
 RUNS_ON_REQUEST = 1
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
 
@@ -54,15 +55,25 @@ def draw(files: list[Path]) -> int:
     return 0
 
 
+@contextmanager
+def tracking(folder: Path) -> Iterator[None]:
+    """A daemon that everything of this environment logs to."""
+    with daemon(folder) as address:
+        os.environ["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
+        yield
+
+
 def measured(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """The results as they come, each with its lines of the table."""
-    for name in options.names if options.peers else options.names or DEFAULT:
-        runs = options.runs or (RUNS if name in DEFAULT else RUNS_ON_REQUEST)
-        with daemon(folder / name) as address:
-            os.environ["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
-            result = measure(name, runs=runs, quick=options.quick)
-        print(table(result), file=sys.stderr, flush=True)
-        yield result
+    if options.quick:
+        os.environ[machine.IMPATIENT] = "1"
+    with tracking(folder / "quick") if options.quick else nullcontext():
+        for name in options.names if options.peers else options.names or DEFAULT:
+            runs = options.runs or (RUNS if name in DEFAULT else RUNS_ON_REQUEST)
+            with nullcontext() if options.quick else tracking(folder / name):
+                result = measure(name, runs=runs, quick=options.quick)
+            print(table(result), file=sys.stderr, flush=True)
+            yield result
     if options.peers:
         print(HEAD, file=sys.stderr)
         rounds, seconds = (1, 1.0) if options.quick else (options.runs or RUNS, 3.0)
@@ -82,14 +93,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="see below")
     parser.add_argument(
         "--peers",
-        type=lambda text: list(PEERS) if text == "all" else text.split(","),
+        type=lambda text: [*PEERS, SERVERS] if text == "all" else text.split(","),
         default=[],
         metavar="NAME,...",
-        help=f"compare with other trackers, or all: {', '.join(PEERS)}",
+        help=f"compare with other trackers, or all: {', '.join(PEERS)}; {SERVERS}: ask our daemon and "
+        "MLflow's server the same",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the machine and all results to FILE")
     parser.add_argument("--update", action="store_true", help="keep what else --json's FILE has")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the points, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="few points and one daemon for all, to see that it works"
+    )
     parser.add_argument(
         "--runs",
         type=int,
@@ -112,8 +126,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(WORKLOADS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
-    if unknown := set(options.peers) - set(PEERS):
-        parser.error(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    if unknown := set(options.peers) - {*PEERS, SERVERS}:
+        parser.error(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}, {SERVERS}")
     return options
 
 

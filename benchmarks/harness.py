@@ -10,7 +10,7 @@ from benchmarks.results import Result, number, progress, summary
 from benchmarks.workloads import WORKLOADS
 
 FULL = 1_000_000
-QUICK = 100_000
+QUICK = 20_000
 WARM_UP = 0.1
 """The part of the points that a run logs which does not count."""
 

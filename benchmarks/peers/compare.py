@@ -21,6 +21,12 @@ from benchmarks.results import progress, summary
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".cache" / "peers"
 OURS = "headrace"
+SERVERS = "servers"
+"""Names no tracker: our daemon and MLflow's server are asked the same questions."""
+
+ASKED = "mlflow-sync"
+"""Whose environment has that server."""
+
 WIDTHS = {"W1": 1, "W100": 100}
 """Metrics in a call."""
 
@@ -33,17 +39,19 @@ Result = dict[str, Any]
 
 def compare(names: list[str], folder: Path, *, rounds: int, seconds: float) -> Iterator[Result]:
     """A result for each system and width. Peers that are not installed are named on stderr and left out."""
-    present = [name for name in names if python_of(name).exists()]
-    for name in set(names) - set(present):
-        print(f"{name}: skipped, it is not installed (make bench-peers PEERS={name})", file=sys.stderr)
+    present = [name for name in names if name in PEERS and python_of(name).exists()]
+    asks = SERVERS in names and python_of(ASKED).exists()
+    for name in names:
+        if name not in present and not (name == SERVERS and asks):
+            progress(f"{name}: skipped, it is not installed (make bench-peers PEERS={name})")
     with ExitStack() as stack:
         environment = dict(os.environ)
         address = stack.enter_context(daemon(folder / "ours"))
         environment["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
-        if servers := [name for name in present if PEERS[name].sends]:
-            theirs = stack.enter_context(mlflow_server(python_of(servers[0]), folder))
+        if asks or any(PEERS[name].sends for name in present):
+            theirs = stack.enter_context(mlflow_server(python_of(ASKED), folder))
             environment["MLFLOW_TRACKING_URI"] = theirs.address
-        for width, metrics in WIDTHS.items():
+        for width, metrics in WIDTHS.items() if present else ():
             runs: dict[str, list[Result]] = {name: [] for name in (OURS, *present)}
             for number in range(rounds):
                 for name, results in runs.items():  # in turn: what disturbs, disturbs all
@@ -53,10 +61,10 @@ def compare(names: list[str], folder: Path, *, rounds: int, seconds: float) -> I
                     machine.settle()
                     results.append(once(name, work, metrics, seconds, environment))
             yield from summaries(width, runs)
-        if servers:
+        if asks:
             asked = [
                 Asked(OURS, daemon_pid(folder / "ours"), python_of(OURS), "headrace_"),
-                Asked("mlflow", theirs.pid, python_of(servers[0]), "mlflow_"),
+                Asked("mlflow", theirs.pid, python_of(ASKED), "mlflow_"),
             ]
             yield from questions(asked, rounds, environment)
 
