@@ -4,11 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Result, curves
+from benchmarks.results import Result, curves, number
 
+OURS = "headrace"
 OURS_COLOUR = "#d1495b"
 THEIRS_COLOUR = "#7d8ca3"
-NAMES = {"headrace": "Headrace", "bare_loop": "bare loop"}
+NAMES = {
+    OURS: "Headrace",
+    "trackio": "Trackio",
+    "tensorboardx": "tensorboardX",
+    "swanlab": "SwanLab",
+    "aim": "Aim",
+    "wandb": "W&B",
+    "neptune": "Neptune",
+    "mlflow": "MLflow",
+    "mlflow-async": "MLflow, async",
+    "mlflow-sync": "MLflow, sync",
+}
 FILES_PER_DRAWING = (".svg", ".png")
 
 
@@ -51,10 +63,10 @@ def _call(peers: Sequence[Result]) -> Any:
     for panel, chosen in axes:
         p50 = [one["p50_us"]["median"] for one in chosen]
         p99 = [one["p99_us"]["median"] for one in chosen]
-        _bars(panel, chosen, p50, [f"{value:,.3g}" for value in p50])
-        panel.scatter(p99, range(len(chosen)), marker="|", s=60, color="black", label="99th percentile")
-        panel.set(xlabel="µs per call (median; log scale), less is better")
-        panel.legend(loc="lower right", frameon=False)
+        labels = [f"{number(middle)}, {number(high)}" for middle, high in zip(p50, p99, strict=True)]
+        _bars(panel, chosen, p50, p99, labels)
+        panel.scatter(p99, range(len(chosen)), marker="|", s=60, color="black")
+        panel.set(xlabel="µs per call: median, and 99th percentile as a mark (log scale), less is better")
     return figure
 
 
@@ -66,7 +78,7 @@ def _throughput(peers: Sequence[Result]) -> Any:
     for panel, chosen in axes:
         rates = [one["flushed_per_s"] for one in chosen]
         medians = [rate["median"] for rate in rates]
-        _bars(panel, chosen, medians, [f"{value:,.0f}" for value in medians])
+        _bars(panel, chosen, medians, [rate["max"] for rate in rates], list(map(number, medians)))
         _whiskers(panel, rates)
         panel.set(xlabel="points/s until flushed (log scale), more is better")
     return figure
@@ -90,13 +102,21 @@ def _panels(workloads: Sequence[str], title: str, peers: Sequence[Result]) -> An
     return figure, pairs
 
 
-def _bars(panel: Any, systems: Sequence[Result], values: Sequence[float], labels: Sequence[str]) -> None:
+def _bars(
+    panel: Any,
+    systems: Sequence[Result],
+    values: Sequence[float],
+    furthest: Sequence[float],
+    labels: Sequence[str],
+) -> None:
+    """A bar for each system, labelled behind what else is drawn there."""
     names = [NAMES.get(one["system"], one["system"]) for one in systems]
-    colours = [OURS_COLOUR if one["system"] == "headrace" else THEIRS_COLOUR for one in systems]
-    bars = panel.barh(names, values, color=colours)
+    colours = [OURS_COLOUR if one["system"] == OURS else THEIRS_COLOUR for one in systems]
+    panel.barh(names, values, color=colours)
     panel.set_xscale("log")
-    panel.set_xlim(min(values) / 4, max(values) * 12)
-    panel.bar_label(bars, labels, padding=22, fontsize=8)
+    panel.set_xlim(min(values) / 4, max(furthest) * 30)
+    for place, (value, end, label) in enumerate(zip(values, furthest, labels, strict=True)):
+        panel.text(max(value, end) * 1.4, place, label, va="center", fontsize=8)
 
 
 def _whiskers(panel: Any, spans: Sequence[Mapping[str, float]]) -> None:
@@ -148,6 +168,7 @@ def _growth(workloads: Mapping[str, Mapping[str, Any]]) -> Any:
     if not drawn:
         return None
     from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib.ticker import EngFormatter  # noqa: PLC0415
 
     columns = min(3, len(drawn))
     rows = -(-len(drawn) // columns)
@@ -168,8 +189,9 @@ def _growth(workloads: Mapping[str, Mapping[str, Any]]) -> Any:
         )
         if min(places) > 0 and max(places) / min(places) > 20:
             panel.set_xscale("log")
-        panel.set_ylim(0, max(medians) * 1.2)
-        panel.set_title(f"{workload}: {curve}", loc="left")
+        panel.set_ylim(0, 1.1 * max(span["max"] for span in points.values()))
+        panel.yaxis.set_major_formatter(EngFormatter(sep=""))
+        panel.set_title(f"{workload}: {curve.replace('_', ' ')}", loc="left")
         panel.grid(axis="y", alpha=0.3)
     return figure
 
@@ -186,11 +208,11 @@ def _servers(results: Sequence[Result]) -> Any:
         spans = [one["figures"].get(name) for name in questions]
         where = [number + 0.4 * (place - 0.5) for number, span in enumerate(spans) if span]
         values = [span["median"] for span in spans if span]
-        colour = OURS_COLOUR if one["server"] == "headrace" else THEIRS_COLOUR
+        colour = OURS_COLOUR if one["server"] == OURS else THEIRS_COLOUR
         bars = panel.barh(
             where, values, height=0.38, color=colour, label=NAMES.get(one["server"], one["server"])
         )
-        panel.bar_label(bars, [f"{value:,.3g}" for value in values], padding=3, fontsize=8)
+        panel.bar_label(bars, list(map(number, values)), padding=3, fontsize=8)
     panel.set_yticks(
         range(len(questions)), [name.removesuffix("_ms").replace("_", " ") for name in questions]
     )
