@@ -15,10 +15,11 @@ from benchmarks.daemon import daemon
 from benchmarks.harness import measure, table
 from benchmarks.peers import PEERS
 from benchmarks.peers.compare import HEAD, SERVERS, compare, row
-from benchmarks.workloads import DEFAULT, WORKLOADS
+from benchmarks.workloads import HEAVY, WORKLOADS
 
 RUNS = 3
-RUNS_ON_REQUEST = 1
+RUNS_OF_HEAVY = 1
+DEFAULT = [name for name in WORKLOADS if name not in HEAVY]
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 
@@ -70,7 +71,7 @@ def measured(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, An
         os.environ[machine.IMPATIENT] = "1"
     with tracking(folder / "quick") if options.quick else nullcontext():
         for name in options.names if options.peers else options.names or DEFAULT:
-            runs = options.runs or (RUNS if name in DEFAULT else RUNS_ON_REQUEST)
+            runs = options.runs or (RUNS_OF_HEAVY if name in HEAVY else RUNS)
             with nullcontext() if options.quick else tracking(folder / name):
                 result = measure(name, runs=runs, quick=options.quick)
             print(table(result), file=sys.stderr, flush=True)
@@ -108,7 +109,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--runs",
         type=int,
-        help=f"the figures are medians of so many (default: {RUNS}; {RUNS_ON_REQUEST} of those on request)",
+        help=f"the figures are medians of so many (default: {RUNS}; {RUNS_OF_HEAVY} of those that run only when named)",
     )
     parser.add_argument(
         "--check",
@@ -138,8 +139,8 @@ def described() -> str:
     def lines(names: list[str]) -> str:
         return "\n".join(f"  {name:16}{WORKLOADS[name].__doc__}" for name in names)
 
-    rest = [name for name in WORKLOADS if name not in DEFAULT]
-    return f"workloads:\n{lines(list(DEFAULT))}\n\nonly on request:\n{lines(rest)}"
+    heavy = [name for name in WORKLOADS if name in HEAVY]
+    return f"workloads:\n{lines(DEFAULT)}\n\nonly when named:\n{lines(heavy)}"
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def _call(peers: Sequence[Result]) -> Any:
         labels = [f"{number(middle)}, {number(high)}" for middle, high in zip(p50, p99, strict=True)]
         _bars(panel, chosen, p50, p99, labels)
         panel.scatter(p99, range(len(chosen)), marker="|", s=60, color="black")
-        panel.set(xlabel="µs per call: median, and 99th percentile as a mark (log scale), less is better")
+        panel.set(xlabel="µs per call (log scale), less is better; the mark is the 99th percentile")
     return figure
 
 

@@ -23,5 +23,5 @@ WORKLOADS: dict[str, Workload] = {
     "import-time": import_time.run,
 }
 
-DEFAULT = tuple(WORKLOADS)[:9]
-"""Those that run when none is named."""
+HEAVY = frozenset(tuple(WORKLOADS)[9:])
+"""Those that run only when they are named."""
