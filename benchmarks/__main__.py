@@ -51,9 +51,9 @@ def main() -> int:
 def draw(files: list[Path]) -> int:
     """Draws the files' results, and fills in the page's tables."""
     known = list(results.read(files).values())
-    for path in plots.draw(known, DOCS):
-        print(path, file=sys.stderr)
-    page.fill(DOCS / "README.md", known, map(results.machine_of, files))
+    drawn = plots.draw(known, DOCS)
+    page.fill(DOCS / "README.md", known, map(results.machine_of, files), drawn)
+    print(*drawn, sep="\n", file=sys.stderr)
     return 0
 
 
@@ -109,7 +109,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--runs",
         type=int,
-        help=f"the figures are medians of so many (default: {RUNS}; {RUNS_OF_HEAVY} of those that run only when named)",
+        help=f"the figures are medians of so many (default: {RUNS}, of the heavy ones {RUNS_OF_HEAVY})",
     )
     parser.add_argument(
         "--check",
@@ -140,7 +140,7 @@ def described() -> str:
         return "\n".join(f"  {name:16}{WORKLOADS[name].__doc__}" for name in names)
 
     heavy = [name for name in WORKLOADS if name in HEAVY]
-    return f"workloads:\n{lines(DEFAULT)}\n\nonly when named:\n{lines(heavy)}"
+    return f"workloads:\n{lines(DEFAULT)}\n\nheavy, only when named:\n{lines(heavy)}"
 
 
 if __name__ == "__main__":

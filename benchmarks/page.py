@@ -1,6 +1,7 @@
 """Fills in the tables of ``docs/benchmarks/README.md`` from results: nobody copies numbers by hand.
 
-A table stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; what it has no results for stays.
+A table or picture stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; what there are no results
+for stays as it is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,19 @@ from benchmarks.results import POINT, Result, curves, number
 NAMES = {"headrace": "**Headrace**"}
 
 
-def fill(page: Path, results: Sequence[Result], machines: Iterable[Mapping[str, Any]]) -> None:
-    """Replaces the tables of the page."""
+PICTURES = {
+    "reference.svg": "points per second, of Headrace and of the reference",
+    "growth.svg": "figures while something else grows",
+    "call.svg": "microseconds per call, by tracker",
+    "throughput.svg": "points per second, by tracker",
+    "servers.svg": "milliseconds of the same questions to both servers",
+}
+
+
+def fill(
+    page: Path, results: Sequence[Result], machines: Iterable[Mapping[str, Any]], drawn: Iterable[Path] = ()
+) -> None:
+    """Replaces the tables of the page, and names the pictures that were drawn."""
     text = page.read_text()
     blocks = {
         "machine": "\n".join(dict.fromkeys(f"- {machine.line(dict(one))}" for one in machines)),
@@ -23,6 +35,7 @@ def fill(page: Path, results: Sequence[Result], machines: Iterable[Mapping[str, 
         "W1": _peers(results, "W1"),
         "W100": _peers(results, "W100"),
         "servers": _servers(results),
+        **{path.name: f"![{PICTURES[path.name]}]({path.name})" for path in drawn if path.name in PICTURES},
     }
     for name, block in blocks.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks import __main__ as main
 from benchmarks import page, plots, reference, results, stored
 from headrace_storage.segments.schema import TIME
 
@@ -64,6 +65,20 @@ def test_the_stored_file_of_this_repository_can_be_checked() -> None:
     assert stored.check([series(0.0)], known)[0].holds is False
 
 
+@pytest.mark.parametrize(("arguments", "status"), [(["--check"], 1), ([], 0)])
+def test_a_check_that_fails_is_told_and_is_the_exit_status_when_asked_for(
+    arguments: list[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HEADRACE_JOURNAL_DIR", "unused")
+    monkeypatch.setattr(main, "measured", lambda *_: [series(0.0)])
+    monkeypatch.setattr("sys.argv", ["benchmarks", "series", *arguments])
+    assert main.main() == status
+    assert "SLOWER" in capsys.readouterr().err
+
+
 def test_updating_a_file_replaces_the_same_measurement_only(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     results.write(file, {"cpu": "a cpu"}, [series(0.5), peer("aim", "W1", 10.0)])
@@ -79,8 +94,9 @@ def test_tables_are_filled_in_between_their_marks(tmp_path: Path) -> None:
     path.write_text(
         "before\n<!-- begin W1 -->\nold\n<!-- end W1 -->\nafter\n"
         "<!-- begin servers -->\nkept\n<!-- end servers -->\n"
+        "<!-- begin call.svg -->\n<!-- end call.svg -->\n"
     )
-    page.fill(path, [peer("aim", "W1", 10.0), peer("headrace", "W1", 35.0)], [])
+    page.fill(path, [peer("aim", "W1", 10.0), peer("headrace", "W1", 35.0)], [], [tmp_path / "call.svg"])
     before, first, *rest = path.read_text().splitlines()
     assert (before, first) == ("before", "<!-- begin W1 -->")
     assert [row.split(" | ")[0] for row in rest[:4]] == [
@@ -89,7 +105,8 @@ def test_tables_are_filled_in_between_their_marks(tmp_path: Path) -> None:
         "| **Headrace**",
         "| aim",
     ]
-    assert rest[4:] == ["<!-- end W1 -->", "after", "<!-- begin servers -->", "kept", "<!-- end servers -->"]
+    assert rest[4:9] == ["<!-- end W1 -->", "after", "<!-- begin servers -->", "kept", "<!-- end servers -->"]
+    assert "(call.svg)" in rest[10]
 
 
 def test_what_was_measured_is_drawn_and_nothing_else(tmp_path: Path) -> None:
