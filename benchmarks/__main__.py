@@ -78,7 +78,7 @@ def measured(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, An
             yield result
     if options.peers:
         print(HEAD, file=sys.stderr)
-        rounds, seconds = (1, 1.0) if options.quick else (options.runs or RUNS, 3.0)
+        rounds, seconds = (1, 1.0) if options.quick else (options.runs or RUNS, 5.0)
         for result in compare(options.peers, folder, rounds=rounds, seconds=seconds):
             print(row(result), file=sys.stderr, flush=True)
             yield result
