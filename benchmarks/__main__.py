@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -143,5 +144,11 @@ def described() -> str:
     return f"workloads:\n{lines(DEFAULT)}\n\nheavy, only when named:\n{lines(heavy)}"
 
 
+def end(*_: object) -> None:
+    """Ends as Ctrl-C does: daemons and servers are stopped, folders deleted."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end)
     sys.exit(main())

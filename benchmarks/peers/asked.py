@@ -20,8 +20,8 @@ BATCH = 1000
 """Points in a log_batch: the most that MLflow takes."""
 
 BATCHES = 100
-READS = 5
-CREATORS = 8
+READS = 3
+CREATORS = 16
 """Threads that create the runs to search."""
 
 
