@@ -57,13 +57,25 @@ types: $(READY) ## Check types, strictly
 	@$(PY) -m mypy
 
 .PHONY: bench
-bench: $(READY) ## Run the benchmarks (ARGS="series --quick")
-	@$(PY) -m benchmarks $(ARGS)
+bench: $(READY) ## Run the benchmarks, fail if slower than stored (ARGS="series --runs 5")
+	@$(PY) -m benchmarks --check $(ARGS)
 
 .PHONY: bench-peers
 bench-peers: $(READY) ## Compare with other trackers (PEERS="wandb mlflow-async"; all by default)
 	@$(PY) -m benchmarks.peers.install $(PEERS) || true
 	@$(PY) -m benchmarks --runs 3 --peers "$(if $(PEERS),$(shell echo $(PEERS) | tr ' ' ','),all)" $(ARGS)
+
+RESULTS := docs/benchmarks/results
+
+.PHONY: bench-page
+bench-page: $(READY) ## Measure all of docs/benchmarks anew (ARGS="series scalar": only these)
+	@$(PY) -m benchmarks --runs 5 --store --update --json $(RESULTS)/ours.json $(ARGS)
+	@$(if $(ARGS),,$(MAKE) bench-peers ARGS="--update --json $(RESULTS)/peers.json")
+	@$(MAKE) bench-plots
+
+.PHONY: bench-plots
+bench-plots: $(READY) ## Draw docs/benchmarks/results, and fill in the page's tables
+	@$(PY) -m benchmarks --plot
 
 .PHONY: overload
 overload: $(READY) ## Offer the daemon twice what it takes (ARGS="--minutes 10"), and draw the memory

@@ -33,6 +33,11 @@ def daemon(folder: Path, cores: set[int] | None = None) -> Iterator[str]:
         raise RuntimeError(f"the daemon exited with {status}:\n{log.read_text()}")
 
 
+def daemon_pid(folder: Path) -> int:
+    """The process id of the daemon of ``folder``."""
+    return int(json.loads((folder / "data" / "daemon.json").read_text())["pid"])
+
+
 def _address(process: subprocess.Popen[bytes], ready: Path, log: Path) -> str:
     deadline = time.monotonic() + READY_WITHIN
     while not ready.exists():

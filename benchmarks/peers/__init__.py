@@ -18,6 +18,8 @@ class Peer(NamedTuple):
     """Passed to ``open_run`` as ``HEADRACE_BENCH_MODE``."""
     sends: bool = False
     """Whether points go to a server; else they stay in local files."""
+    calls: int = 100_000
+    """At most so many a run: what is flushed at hundreds of points per second must end some day."""
     durable: str = "no"
     """What has happened to a point when the call returns, as far as its code and documents say."""
 
@@ -29,7 +31,9 @@ PEERS = {
     "aim": Peer(("aim==3.29.1", "setuptools<81"), "aim_", durable="page cache"),
     "wandb": Peer(("wandb==0.31.0",), "wandb_"),
     "neptune": Peer(("neptune-scale==0.30.0",), "neptune_", durable="yes, local SQLite"),
-    "mlflow-async": Peer(("mlflow==3.17.0", "psycopg2-binary==2.9.13"), "mlflow_", "async", sends=True),
+    "mlflow-async": Peer(
+        ("mlflow==3.17.0", "psycopg2-binary==2.9.13"), "mlflow_", "async", sends=True, calls=1_000
+    ),
     "mlflow-sync": Peer(
         ("mlflow==3.17.0", "psycopg2-binary==2.9.13"), "mlflow_", "sync", sends=True, durable="yes"
     ),

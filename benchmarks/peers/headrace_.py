@@ -21,3 +21,8 @@ def open_run(folder: Path) -> tuple[Log, Callable[[], object]]:
             headrace.log_metrics(metrics, step)
 
     return log, headrace.flush
+
+
+def open_client() -> tuple[headrace.Client, type[headrace.Metric]]:
+    """A client of the daemon of the environment."""
+    return headrace.Client(), headrace.Metric

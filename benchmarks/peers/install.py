@@ -5,13 +5,14 @@ import sys
 import venv
 
 from benchmarks.peers import PEERS
-from benchmarks.peers.compare import ENVIRONMENTS
+from benchmarks.peers.compare import ASKED, ENVIRONMENTS, SERVERS
 
 
 def main() -> int:
     """Makes what is not there; 1 when one cannot be installed, after trying the others."""
     failed = []
-    for name in sys.argv[1:] or PEERS:
+    names = [ASKED if name == SERVERS else name for name in sys.argv[1:]]
+    for name in names or PEERS:
         peer = PEERS[name]
         folder = ENVIRONMENTS / peer.module
         ready = folder / ".ready"

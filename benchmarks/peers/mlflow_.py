@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric
 
 Log = Callable[[Mapping[str, float], int], object]
 
@@ -23,3 +25,8 @@ def open_run(folder: Path) -> tuple[Log, Callable[[], object]]:
             mlflow.log_metrics(dict(metrics), step, synchronous=waits)
 
     return log, (lambda: None) if waits else mlflow.flush_async_logging
+
+
+def open_client() -> tuple[MlflowClient, type[Metric]]:
+    """A client of the server of ``MLFLOW_TRACKING_URI``."""
+    return MlflowClient(), Metric

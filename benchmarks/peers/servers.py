@@ -11,31 +11,43 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks import machine
 from headrace_ingest import logs
 from headrace_ingest.postgres import EmbeddedPostgres
 
 READY_WITHIN = 300.0
 """Seconds: MLflow begins with its migrations."""
 
+WARM_WITHIN = 60.0
+
 STOPPED_WITHIN = 60.0
 
 
+class Server(NamedTuple):
+    """One that answers."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def mlflow_server(python: Path, folder: Path) -> Iterator[str]:
-    """MLflow's server on a PostgreSQL of its own; gives its address."""
+def mlflow_server(python: Path, folder: Path) -> Iterator[Server]:
+    """MLflow's server on a PostgreSQL of its own."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres(folder / "postgres"))
         port = free_port()
         command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--backend-store-uri", database.replace("postgresql://", "postgresql+psycopg2://")]
-        command += ["--artifacts-destination", str(folder / "artifacts")]
+        command += ["--artifacts-destination", str(folder / "artifacts")]  # all else as it is shipped
         with (folder / "mlflow.log").open("wb") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
         stack.callback(end_group, server)
         address = f"http://127.0.0.1:{port}"
         wait_for(f"{address}/health", server, folder / "mlflow.log")
-        yield address
+        machine.settle(WARM_WITHIN)  # it answers while its other workers still start
+        yield Server(address, server.pid)
 
 
 @contextmanager

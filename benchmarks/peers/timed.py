@@ -1,10 +1,10 @@
 """Times a tracker in its own interpreter: ``python timed.py MODULE``. Standard library only.
 
-Prints one line of JSON: microseconds per call (p50, p99), points per second until flushed.
+Writes ``result.json``, for trackers print as they like: microseconds per call (p50, p99), points per second
+until flushed.
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import sys
@@ -22,9 +22,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of calling, at most")
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    with contextlib.redirect_stdout(sys.stderr):  # trackers greet on stdout
-        result = measure(options)
-    print(json.dumps(result))
+    result = measure(options)
+    (options.folder / "result.json").write_text(json.dumps(result))
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
