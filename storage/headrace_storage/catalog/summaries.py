@@ -5,6 +5,7 @@ to the stored summaries; a reader adds what is unfolded in the same snapshot. So
 its commit on, without a watermark or an order of folds.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
@@ -24,9 +25,16 @@ from headrace_storage.segments.summary import SUMMARY, SummaryColumns, decode_su
 
 _QUERIES: Final = Queries("summaries")
 
-_ROWS_A_STATEMENT: Final = 10_000
-_MOST_WORK: Final = 2_000_000
-"""Points and summaries that one fold goes through: bounds its memory and its transaction."""
+_ROWS_A_STATEMENT: Final = 2_000
+"""While the arguments of one are encoded, 2 us a row, nothing else happens in the process."""
+
+_MOST_WORK: Final = 1_000_000
+"""Summaries, and tens of points, that one fold goes through: bounds its transaction."""
+
+_MOST_PARTIAL: Final = 300_000
+"""Summaries that are held before they are merged: bounds a fold's memory, beside what its result has."""
+
+_ANY: Final = 2**63 - 1
 
 _Unfolded = Sequence[tuple[SegmentRef, bytes | None]]
 """Segments that are not in the stored summaries, each with its encoded summary if it carries one."""
@@ -52,24 +60,31 @@ class Summaries:
         """The summaries of all keys of each run, from one snapshot. Raises as :meth:`get` does."""
         return await self._get(run_ids, None)
 
-    async def fold(self, limit: int, without: Collection[int] = ()) -> int:
+    async def newest_unfolded(self) -> int:
+        """The id of the newest segment that is not folded, 0 when there is none."""
+        async with self._database.acquire() as connection:
+            return await connection.fetchval(_QUERIES["newest_unfolded"]) or 0
+
+    async def fold(self, limit: int, without: Collection[int] = (), newest: int = _ANY) -> int:
         """Add up to ``limit`` unfolded segments to the stored summaries; how many, 0 when none is left.
 
-        Segments ``without`` stay as they are. When it raises, nothing happened, unless the database is the
+        Segments ``without``, and those after the one with the id ``newest``, stay as they are. When it raises, nothing happened, unless the database is the
         reason: then the outcome is unknown. Raises as :meth:`get` does.
         """
         while True:
             with suppress(_OvertakenError):
-                return await replanning(partial(self._fold_oldest, limit, without))
+                return await replanning(partial(self._fold_oldest, limit, without, newest))
 
-    async def _fold_oldest(self, limit: int, without: Collection[int]) -> int:
+    async def _fold_oldest(self, limit: int, without: Collection[int], newest: int) -> int:
         async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK)
+            rows = await connection.fetch(
+                _QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK, newest
+            )
         if not rows:
             return 0
         segments = _unfolded(rows)
         ids = [ref.id for ref, _ in segments]
-        summaries = merge([part async for part in self._partial(segments)])
+        summaries = await self._merged(segments)
 
         async def work(connection: Connection) -> None:
             if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
@@ -99,6 +114,15 @@ class Summaries:
         fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(unfolded))]
         return merge([folded, *fresh])
 
+    async def _merged(self, segments: _Unfolded) -> SummaryColumns:
+        """The summaries of all the segments together."""
+        parts: list[SummaryColumns] = []
+        async for part in self._partial(segments):
+            parts.append(part)
+            if sum(len(part.keys) for part in parts) > _MOST_PARTIAL:
+                parts = [await asyncio.to_thread(merge, parts)]
+        return await asyncio.to_thread(merge, parts)
+
     async def _partial(self, segments: _Unfolded) -> AsyncIterator[SummaryColumns]:
         """Summaries of parts of the segments."""
         bare = [ref for ref, encoded in segments if encoded is None]
@@ -109,7 +133,7 @@ class Summaries:
                 yield await self._reader.summarise([ref])
         for _, encoded in segments:
             if encoded is not None:
-                yield decode_summaries(encoded)
+                yield await asyncio.to_thread(decode_summaries, encoded)
 
 
 class _OvertakenError(Exception):
@@ -125,9 +149,11 @@ async def _add(connection: Connection, summaries: SummaryColumns) -> None:
     for start in range(0, len(summaries.keys), _ROWS_A_STATEMENT):
         chunk = slice(start, start + _ROWS_A_STATEMENT)
         keys, numbers = summaries.keys[chunk], summaries.numbers[chunk]
+        runs = {run_id: place for place, run_id in enumerate(dict.fromkeys(run for run, _ in keys), 1)}
         await connection.execute(
             _QUERIES["fold"],
-            [run_id for run_id, _ in keys],
+            list(runs),
+            [runs[run_id] for run_id, _ in keys],
             [key for _, key in keys],
             *(numbers[name].tolist() for name in SUMMARY.names or ()),
         )
