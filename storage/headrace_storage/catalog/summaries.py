@@ -21,18 +21,18 @@ from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef, Summary
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.read import SegmentReader, replanning
-from headrace_storage.segments.summary import SUMMARY, SummaryColumns, decode_summaries, merge
+from headrace_storage.segments.summary import NONE, SUMMARY, SummaryColumns, decode_summaries, merge
 
 _QUERIES: Final = Queries("summaries")
 
 _ROWS_A_STATEMENT: Final = 2_000
 """While the arguments of one are encoded, 2 us a row, nothing else happens in the process."""
 
-_MOST_WORK: Final = 1_000_000
-"""Summaries, and tens of points, that one fold goes through: bounds its transaction."""
+_MOST_WORK: Final = 16 << 20
+"""What one fold reads, in bytes of summaries: bounds its memory and its transaction."""
 
-_MOST_PARTIAL: Final = 300_000
-"""Summaries that are held before they are merged: bounds a fold's memory, beside what its result has."""
+_MOST_KEYS: Final = 100_000
+"""Summaries from which on a fold takes no further segment: as many it may hold, and those of one more."""
 
 _ANY: Final = 2**63 - 1
 
@@ -68,8 +68,9 @@ class Summaries:
     async def fold(self, limit: int, without: Collection[int] = (), newest: int = _ANY) -> int:
         """Add up to ``limit`` unfolded segments to the stored summaries; how many, 0 when none is left.
 
-        Segments ``without``, and those after the one with the id ``newest``, stay as they are. When it raises, nothing happened, unless the database is the
-        reason: then the outcome is unknown. Raises as :meth:`get` does.
+        Segments ``without``, and those after the one with the id ``newest``, stay as they are. When it
+        raises, nothing happened, unless the database is the reason: then the outcome is unknown. Raises as
+        :meth:`get` does.
         """
         while True:
             with suppress(_OvertakenError):
@@ -82,9 +83,7 @@ class Summaries:
             )
         if not rows:
             return 0
-        segments = _unfolded(rows)
-        ids = [ref.id for ref, _ in segments]
-        summaries = await self._merged(segments)
+        summaries, ids = await self._merged(_unfolded(rows))
 
         async def work(connection: Connection) -> None:
             if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
@@ -111,29 +110,33 @@ class Summaries:
             unfolded = await connection.fetch(_QUERIES["unfolded"], list(run_ids))
         names = [(row["run_id"].hex, row["key"]) for row in stored]
         folded = SummaryColumns(names, np.array([tuple(row)[2:] for row in stored], SUMMARY))
-        fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(unfolded))]
+        fresh = [part.only(run_ids, keys) async for _, part in self._partial(_unfolded(unfolded))]
         return merge([folded, *fresh])
 
-    async def _merged(self, segments: _Unfolded) -> SummaryColumns:
-        """The summaries of all the segments together."""
-        parts: list[SummaryColumns] = []
-        async for part in self._partial(segments):
-            parts.append(part)
-            if sum(len(part.keys) for part in parts) > _MOST_PARTIAL:
-                parts = [await asyncio.to_thread(merge, parts)]
-        return await asyncio.to_thread(merge, parts)
+    async def _merged(self, segments: _Unfolded) -> tuple[SummaryColumns, list[int]]:
+        """The summaries of the segments together, or of some when these have many; and which they are."""
+        merged, waiting, ids = NONE, list[SummaryColumns](), list[int]()
+        async for its_ids, part in self._partial(segments):
+            ids += its_ids
+            waiting.append(part)
+            if sum(len(part.keys) for part in waiting) >= _MOST_KEYS:
+                merged, waiting = await asyncio.to_thread(merge, [merged, *waiting]), []
+                if len(merged.keys) >= _MOST_KEYS:
+                    break
+        return await asyncio.to_thread(merge, [merged, *waiting]), ids
 
-    async def _partial(self, segments: _Unfolded) -> AsyncIterator[SummaryColumns]:
-        """Summaries of parts of the segments."""
+    async def _partial(self, segments: _Unfolded) -> AsyncIterator[tuple[list[int], SummaryColumns]]:
+        """The ids and the summaries of parts of the segments."""
         bare = [ref for ref, encoded in segments if encoded is None]
+        inline = [ref for ref in bare if ref.path is None]
         # Inline ones all at once, because they are many and small; objects one by one, for the memory.
-        yield await self._reader.summarise([ref for ref in bare if ref.path is None])
+        yield [ref.id for ref in inline], await self._reader.summarise(inline)
         for ref in bare:
             if ref.path is not None:
-                yield await self._reader.summarise([ref])
-        for _, encoded in segments:
+                yield [ref.id], await self._reader.summarise([ref])
+        for ref, encoded in segments:
             if encoded is not None:
-                yield await asyncio.to_thread(decode_summaries, encoded)
+                yield [ref.id], await asyncio.to_thread(decode_summaries, encoded)
 
 
 class _OvertakenError(Exception):

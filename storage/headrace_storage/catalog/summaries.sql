@@ -2,12 +2,12 @@
 SELECT max(segment_id) FROM unfolded
 
 -- name: oldest_unfolded
--- Up to $4, at most $1 of them, and about $3 to do: a summary is 1, and so are ten points, which become few.
+-- Up to $4, at most $1 of them, and of about $3 bytes of summaries; points that have none count two each.
 SELECT b.id, b.path, i.data AS inline, b.rows, b.size, b.checksum, b.level, b.summary
 FROM (
     SELECT s.*, u.summary, sum(u.work) OVER (ORDER BY s.id) - u.work AS work_before
     FROM (
-        SELECT segment_id, summary, coalesce(octet_length(summary) / 100, s.rows / 10) AS work
+        SELECT segment_id, summary, coalesce(octet_length(summary), s.rows * 2) AS work
         FROM unfolded JOIN segments s ON s.id = segment_id
         WHERE segment_id <= $4 AND segment_id <> ALL($2::bigint[])
         ORDER BY segment_id LIMIT $1
