@@ -12,7 +12,7 @@ from benchmarks.daemon import daemon
 from benchmarks.harness import measure, table_head, table_row
 from benchmarks.peers import PEERS
 from benchmarks.peers.compare import HEAD, compare, row
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import HEAVY, WORKLOADS
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
         surroundings = machine.describe(Path(folder))
         print(machine.line(surroundings), table_head(), sep="\n", file=sys.stderr)
         os.environ["HEADRACE_JOURNAL_DIR"] = str(Path(folder) / "journals")
-        for name in options.names if options.peers else options.names or WORKLOADS:
+        for name in options.names if options.peers else options.names or tuple(WORKLOADS)[: -len(HEAVY)]:
             with daemon(Path(folder) / name) as address:
                 os.environ["HEADRACE_TRACKING_URI"] = f"headrace://{address}"
                 result = measure(name, runs=options.runs, quick=options.quick)

@@ -6,7 +6,21 @@ returns what it measured. The name of a figure ends in its unit: ``_us``, ``_ms`
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.workloads import call_cost, charts, import_time, retry, scalar, series, wait_latency
+from benchmarks.workloads import (
+    call_cost,
+    charts,
+    growth,
+    import_time,
+    memory,
+    reads,
+    retry,
+    scalar,
+    series,
+    storage_size,
+    training,
+    wait_latency,
+    workers,
+)
 
 WORKLOADS: dict[str, Callable[[int], Mapping[str, float]]] = {
     "call-cost": call_cost.run,
@@ -16,4 +30,22 @@ WORKLOADS: dict[str, Callable[[int], Mapping[str, float]]] = {
     "wait-latency": wait_latency.run,
     "retry": retry.run,
     "import-time": import_time.run,
+    "growth-writers": growth.writers,
+    "growth-runs": growth.runs,
+    "growth-series": growth.series,
+    "growth-stored": growth.stored,
+    "growth-billion": growth.billion,
+    "growth-snapshot": growth.snapshot,
+    "memory-backlog": memory.backlog,
+    "memory-keys": memory.keys,
+    "memory-client": memory.client,
+    "storage-size": storage_size.run,
+    "reads-history": reads.history,
+    "reads-chart": reads.chart,
+    "workers": workers.run,
+    "training-loss": training.loss,
+    "training-checkpoint": training.checkpoint,
 }
+
+HEAVY = frozenset(tuple(WORKLOADS)[7:])
+"""Those that run only when they are named: each takes a minute or so, most with daemons of their own."""

@@ -1,4 +1,4 @@
-"""Many writers in one process: they speak the protocol by hand, and what they log costs next to nothing to make.
+"""Many writers in one process: they speak the protocol by hand, and what they log costs little to make.
 
 So the daemon is what is measured, and a thousand writers need no thousand processes. They ship as an agent
 does: all by one stream, in turn, a message of up to 1 MiB each, within the daemon's credit.
@@ -6,7 +6,7 @@ does: all by one stream, in turn, a message of up to 1 MiB each, within the daem
 
 import itertools
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Queue
 from threading import Condition, Thread
@@ -33,7 +33,8 @@ PATIENCE = 120.0
 
 def values_at(handle: int, series: NDArray[np.int64] | int, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """What a series of a writer has at these steps."""
-    return WALK[(steps + 7919 * handle + 104_729 * np.asarray(series, np.int64)) % len(WALK)]
+    values: NDArray[np.float64] = WALK[(steps + 7919 * handle + 104_729 * np.asarray(series)) % len(WALK)]
+    return values
 
 
 @dataclass
@@ -71,12 +72,21 @@ class Writer:
             yield new[:length]
             new = new[length:]
 
-    def cells(self, series: NDArray[np.int64] | int, steps: NDArray[np.int64]) -> bytes:
-        """The next cells: a point of ``series`` (one, or one for each cell) at each of ``steps``."""
+    def cells(
+        self,
+        series: NDArray[np.int64] | int,
+        steps: NDArray[np.int64],
+        clock: NDArray[np.int64] | None = None,
+    ) -> bytes:
+        """The next cells: a point of ``series`` (one, or one for each cell) at each of ``steps``.
+
+        ``clock``: milliseconds of each since :data:`NOW`; by default one passes every 64 cells.
+        """
         cells = np.empty(len(steps), CELL)
         cells["head"] = np.uint64(wire.METRIC) + (np.asarray(series, np.uint64) << np.uint64(32))
         cells["step"] = steps
-        cells["timestamp"] = NOW + np.arange(self.tail, self.tail + len(steps)) // 64
+        passed = np.arange(self.tail, self.tail + len(steps)) // 64 if clock is None else clock
+        cells["timestamp"] = NOW + passed
         cells["value"] = values_at(self.handle, series, steps)
         self.tail += len(steps)
         return cells.tobytes()
@@ -135,7 +145,7 @@ class Fleet:
     def _put(self, append: ingest_pb2.Append) -> None:
         self._questions.put(ingest_pb2.ClientMessage(append=append))
 
-    def _wait(self, condition: "_Condition") -> None:
+    def _wait(self, condition: Callable[[], object]) -> None:
         with self._changed:
             if not self._changed.wait_for(lambda: self._failure or condition(), PATIENCE):
                 raise TimeoutError(f"no answer within {PATIENCE:.0f} s")

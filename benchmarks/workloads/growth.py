@@ -1,7 +1,7 @@
 """Does a daemon take as many points per second when there is more of everything else?
 
-Each point of a curve has a daemon of its own, that starts empty, and takes the same number of points. They come
-from a fleet (``fleet.py``) as arrays do, a thousand points of a series after the other, unless it is said.
+Each point of a curve has a daemon of its own, that starts empty, and takes the same number of points. They
+come from a fleet (``fleet.py``) as arrays do, a thousand points of a series after the other.
 """
 
 import asyncio
@@ -19,15 +19,14 @@ from benchmarks.workloads.fresh import fresh_daemon
 BLOCK = 1000
 """Points of a series that are logged at once."""
 
-COUNTS = None
 CHECKED = 20
 """Series that are read back, of many."""
 
 
 def writers(points: int) -> dict[str, float]:
     """Points per second by 1, 10, 100 and 1,000 writers, a run each, and what opening a writer takes."""
-    figures = {}
-    for count in COUNTS or (1, 10, 100, 1000):
+    figures: dict[str, float] = {}
+    for count in (1, 10, 100, 1000):
         with fresh_daemon() as own:
             began = perf_counter()
             with Fleet(own.address, count) as fleet:
@@ -52,8 +51,8 @@ def _cut(writer: Writer, steps: np.ndarray) -> Iterator[bytes]:
 
 def runs(points: int) -> dict[str, float]:
     """Points per second into 1 to 100,000 runs, after a first point each, and what that first point takes."""
-    figures = {}
-    for count in COUNTS or (1, 100, 10_000, points // 10):
+    figures: dict[str, float] = {}
+    for count in (1, 100, 10_000, points // 10):
         with fresh_daemon() as own, Fleet(own.address, 1) as fleet:
             [writer] = fleet.writers
             for _ in range(count):
@@ -64,8 +63,8 @@ def runs(points: int) -> dict[str, float]:
 
 def series(points: int) -> dict[str, float]:
     """Points per second into 10 to 1,000,000 series of a run, and what the first point of one takes."""
-    figures = {}
-    for count in COUNTS or (10, 1000, 100_000, points):
+    figures: dict[str, float] = {}
+    for count in (10, 1000, 100_000, points):
         with fresh_daemon() as own, Fleet(own.address, 1) as fleet:
             [writer] = fleet.writers
             run = writer.add_run()
@@ -76,7 +75,7 @@ def series(points: int) -> dict[str, float]:
 
 
 def _first_and_rest(address: str, fleet: Fleet, count: int, points: int) -> dict[str, float]:
-    """Sends a point of each of ``count`` series, then the others, in blocks of all or of as many as it takes."""
+    """Sends a point of each of ``count`` series, then the others, to as many as these fill."""
     [writer] = fleet.writers
     began = perf_counter()
     _send(fleet, np.arange(count), np.zeros(count, np.int64))
@@ -93,8 +92,8 @@ def _first_and_rest(address: str, fleet: Fleet, count: int, points: int) -> dict
         fleet.send(writer, writer.cells(np.repeat(number, BLOCK), steps.ravel()))
     fleet.settle()
     took = perf_counter() - began
-    for number in range(0, used, max(1, used // CHECKED)):
-        assert_stored(address, writer, number, np.arange(blocks * BLOCK + 1))
+    for checked in range(0, used, max(1, used // CHECKED)):
+        assert_stored(address, writer, checked, np.arange(blocks * BLOCK + 1))
     return {f"per_s_at_{count}": used * blocks * BLOCK / took, f"first_us_at_{count}": first * 1e6 / count}
 
 
@@ -106,7 +105,7 @@ def _send(fleet: Fleet, series: np.ndarray, steps: np.ndarray) -> None:
 
 
 def stored(points: int) -> dict[str, float]:
-    """Points per second into an empty catalog and at the end of 100 million points (``--points`` changes it)."""
+    """Points per second of the first and of the last tenth of 100 million points."""
     batch = 10 * points
     batches = 10
     took = []
@@ -128,8 +127,13 @@ def stored(points: int) -> dict[str, float]:
     }
 
 
+def billion(points: int) -> dict[str, float]:
+    """The same with a billion points."""
+    return stored(10 * points)
+
+
 def snapshot(points: int) -> dict[str, float]:
-    """Milliseconds of a small commit beside a snapshot that is held open (pg_dump), the first and the last."""
+    """Milliseconds of a small commit beside a snapshot that is held open, in the beginning and later."""
     commits = points // 500
     with fresh_daemon() as own, Fleet(own.address, 1) as fleet:
         [writer] = fleet.writers

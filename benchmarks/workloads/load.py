@@ -1,0 +1,88 @@
+"""``python -m benchmarks.workloads.load ADDRESS RATE``: a process that logs beside what is measured.
+
+Several writers log arrays at ``RATE`` points per second together, ``inf``: as fast as the daemon takes them,
+until standard input ends; then the points and the seconds until all were durable are printed.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import numpy as np
+
+from benchmarks.workloads.fleet import MESSAGE_CELLS, Fleet, assert_counted
+
+WRITERS = 4
+ENDS_WITHIN = 60.0
+
+
+@contextmanager
+def beside(address: str, rate: float) -> Iterator[None]:
+    """Has such a process run for the time of the block, and fails unless what it logged is stored."""
+    with _start(address, rate) as process:
+        try:
+            yield
+        finally:
+            output, _ = process.communicate("", ENDS_WITHIN)
+        assert process.returncode == 0, "the load failed"
+        end = json.loads(output)
+        assert end["points"] > 0
+        if rate < float("inf"):
+            reached = end["points"] / end["seconds"]
+            assert reached > 0.8 * rate, f"the load was {reached:,.0f} points/s, not {rate:,.0f}"
+
+
+def capacity(address: str, seconds: float) -> float:
+    """Points per second that the daemon takes from such a process that does not hold back."""
+    with _start(address, float("inf")) as process:
+        time.sleep(seconds)
+        output, _ = process.communicate("", ENDS_WITHIN)
+    end = json.loads(output)
+    return float(end["points"] / end["seconds"])
+
+
+def _start(address: str, rate: float) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "benchmarks.workloads.load", address, str(rate)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def main() -> None:
+    """See the module."""
+    address, rate = sys.argv[1], float(sys.argv[2])
+    ended = Event()
+
+    def listen() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    Thread(target=listen, daemon=True).start()
+    with Fleet(address, WRITERS) as fleet:
+        for writer in fleet.writers:
+            writer.add_series(writer.add_run(), "loss")
+        print("ready", flush=True)
+        sent = 0
+        began = time.perf_counter()
+        while not ended.is_set():
+            if sent > rate * (time.perf_counter() - began):
+                time.sleep(0.001)
+                continue
+            writer = fleet.writers[sent // MESSAGE_CELLS % WRITERS]
+            fleet.send(writer, writer.cells(0, np.arange(writer.tail, writer.tail + MESSAGE_CELLS)))
+            sent += MESSAGE_CELLS
+        fleet.settle()
+        seconds = time.perf_counter() - began
+        for writer in fleet.writers:
+            if writer.tail:
+                assert_counted(address, [writer], writer.tail)
+    print(json.dumps({"points": sent, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()
