@@ -21,19 +21,20 @@ ENDS_WITHIN = 60.0
 
 
 @contextmanager
-def beside(address: str, rate: float) -> Iterator[None]:
-    """Has such a process run for the time of the block, and fails unless what it logged is stored."""
+def beside(address: str, rate: float) -> Iterator[list[float]]:
+    """Has such a process run for the time of the block, and fails unless what it logged is stored.
+
+    Then what it reached, in points per second, is in the list.
+    """
+    reached: list[float] = []
     with _start(address, rate) as process:
         try:
-            yield
+            yield reached
         finally:
             output, _ = process.communicate("", ENDS_WITHIN)
         assert process.returncode == 0, "the load failed"
         end = json.loads(output)
-        assert end["points"] > 0
-        if rate < float("inf"):
-            reached = end["points"] / end["seconds"]
-            assert reached > 0.8 * rate, f"the load was {reached:,.0f} points/s, not {rate:,.0f}"
+        reached.append(end["points"] / end["seconds"])
 
 
 def capacity(address: str, seconds: float) -> float:
