@@ -1,7 +1,6 @@
-"""``python -m benchmarks.workloads.load ADDRESS RATE``: a process that logs beside what is measured.
+"""Another process that logs beside what is measured: several writers, arrays, at a rate of all together.
 
-Several writers log arrays at ``RATE`` points per second together, ``inf``: as fast as the daemon takes them,
-until standard input ends; then the points and the seconds until all were durable are printed.
+It ends when its standard input does; then it prints the points, and the seconds until all were durable.
 """
 
 import json
@@ -16,6 +15,7 @@ import numpy as np
 
 from benchmarks.workloads.fleet import MESSAGE_CELLS, Fleet, assert_counted
 
+PROGRAM = "from benchmarks.workloads.load import main; main()"
 WRITERS = 4
 ENDS_WITHIN = 60.0
 
@@ -47,7 +47,7 @@ def capacity(address: str, seconds: float) -> float:
 
 
 def _start(address: str, rate: float) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "benchmarks.workloads.load", address, str(rate)]
+    command = [sys.executable, "-c", PROGRAM, address, str(rate)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -55,7 +55,7 @@ def _start(address: str, rate: float) -> "subprocess.Popen[str]":
 
 
 def main() -> None:
-    """See the module."""
+    """The other process: address and rate are its arguments, ``inf``: as fast as the daemon takes them."""
     address, rate = sys.argv[1], float(sys.argv[2])
     ended = Event()
 
@@ -83,7 +83,3 @@ def main() -> None:
             if writer.tail:
                 assert_counted(address, [writer], writer.tail)
     print(json.dumps({"points": sent, "seconds": seconds}))
-
-
-if __name__ == "__main__":
-    main()

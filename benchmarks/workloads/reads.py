@@ -58,7 +58,12 @@ def chart(points: int) -> dict[str, float]:
 
         with beside(own.address, rate) as reached:
             samples = _timed(draw)
-    return {"first_ms": samples[0], "chart_ms": median(samples), "max_ms": max(samples), "load_per_s": reached[0]}
+    return {
+        "first_ms": samples[0],
+        "chart_ms": median(samples),
+        "max_ms": max(samples),
+        "load_per_s": reached[0],
+    }
 
 
 def _timed(call: Callable[[], None]) -> list[float]:

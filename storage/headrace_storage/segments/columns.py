@@ -160,6 +160,8 @@ def _join(
     codes: Sequence[NDArray[np.uint32]], tables: Sequence[Sequence[Entry]]
 ) -> tuple[NDArray[np.uint32], list[Entry]]:
     """Codes into one table that holds each entry once."""
+    if all(part is tables[0] for part in tables):
+        return np.concatenate(codes), list(tables[0])
     table = list(dict.fromkeys(chain.from_iterable(tables)))
     place = {entry: code for code, entry in enumerate(table)}
     maps = [np.fromiter((place[entry] for entry in part), np.uint32, len(part)) for part in tables]
