@@ -16,11 +16,11 @@ from benchmarks.daemon import daemon
 from benchmarks.harness import measure, table
 from benchmarks.peers import PEERS
 from benchmarks.peers.compare import HEAD, SERVERS, compare, row
-from benchmarks.workloads import HEAVY, WORKLOADS
+from benchmarks.workloads import HEAVY, LIGHT, WORKLOADS
 
 RUNS = 3
 RUNS_OF_HEAVY = 1
-DEFAULT = [name for name in WORKLOADS if name not in HEAVY]
+DEFAULT = list(LIGHT)
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 
@@ -140,7 +140,7 @@ def described() -> str:
     def lines(names: list[str]) -> str:
         return "\n".join(f"  {name:16}{WORKLOADS[name].__doc__}" for name in names)
 
-    heavy = [name for name in WORKLOADS if name in HEAVY]
+    heavy = list(HEAVY)
     return f"workloads:\n{lines(DEFAULT)}\n\nheavy, only when named:\n{lines(heavy)}"
 
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,14 +13,14 @@ STOPPED_WITHIN = 60.0
 
 
 @contextmanager
-def daemon(folder: Path, cores: set[int] | None = None) -> Iterator[str]:
+def daemon(folder: Path, cores: set[int] | None = None, arguments: Sequence[str] = ()) -> Iterator[str]:
     """Starts a daemon on ``folder/data`` and any free port; gives its address, ``host:port``; stops it.
 
-    ``cores``: those that it and its PostgreSQL may use.
+    ``cores``: those that it and its PostgreSQL may use; ``arguments``: more of the command line.
     """
     folder.mkdir(parents=True)
     data, log = folder / "data", folder / "daemon.log"
-    command = [sys.executable, "-m", "headrace_ingest", "--data", str(data), "--grpc-port", "0"]
+    command = [sys.executable, "-m", "headrace_ingest", "--data", str(data), "--grpc-port", "0", *arguments]
     if cores:
         command = ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:

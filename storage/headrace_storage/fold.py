@@ -28,12 +28,16 @@ class Fold:
     async def once(self) -> int:
         """Fold what is unfolded now; how many segments it was.
 
+        What is committed meanwhile waits for the next time: many commits that are folded together cost as
+        much as one, where they have the same keys.
         A damaged segment stays unfolded: it is named in the log, once, and readers of its runs are told.
         """
-        total = 0
-        while await self._lease():
+        if not await self._lease():
+            return 0
+        total, newest = 0, await self._summaries.newest_unfolded()
+        while newest and await self._lease():
             try:
-                folded = await self._summaries.fold(self._batch, self._damaged)
+                folded = await self._summaries.fold(self._batch, self._damaged, newest)
             except (SegmentCorruptError, SegmentMissingError) as error:
                 if error.segment_id is None:
                     raise

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from catalog_daemon import Daemon
+from headrace_storage.catalog import summaries as catalog_summaries
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
@@ -111,6 +112,41 @@ async def test_objects_without_a_summary_of_their_own(
         assert await connection.fetchval("SELECT summary FROM unfolded") is None
     await check(summaries, points)
     await summaries.fold(1)
+    await check(summaries, points)
+
+
+async def test_a_fold_takes_no_more_segments_than_their_keys_allow(
+    training: Training, summaries: Summaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_summaries, "_MOST_KEYS", 1)
+    writer = await training.daemon.open()
+    points: list[Logged] = []
+    for _ in range(3):
+        part = training.points(writer, 5)
+        await training.log(part, as_object=True)
+        points += part
+    assert [await summaries.fold(10) for _ in range(4)] == [1, 1, 1, 0]
+    await check(summaries, points)
+
+
+async def test_what_is_committed_while_it_folds_waits_for_the_next_time(
+    training: Training, summaries: Summaries
+) -> None:
+    writer = await training.daemon.open()
+    points: list[Logged] = []
+    leases = 0
+
+    async def log_more() -> bool:
+        nonlocal leases, points
+        leases += 1
+        part = training.points(writer, 3)
+        await training.log(part)
+        points += part
+        return True
+
+    fold = Fold(summaries, lease=log_more)
+    assert await fold.once() == 1
+    assert leases < 5
     await check(summaries, points)
 
 

@@ -5,6 +5,7 @@ to the stored summaries; a reader adds what is unfolded in the same snapshot. So
 its commit on, without a watermark or an order of folds.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
@@ -20,13 +21,20 @@ from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef, Summary
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.read import SegmentReader, replanning
-from headrace_storage.segments.summary import SUMMARY, SummaryColumns, decode_summaries, merge
+from headrace_storage.segments.summary import NONE, SUMMARY, SummaryColumns, decode_summaries, merge
 
 _QUERIES: Final = Queries("summaries")
 
-_ROWS_A_STATEMENT: Final = 10_000
-_MOST_WORK: Final = 2_000_000
-"""Points and summaries that one fold goes through: bounds its memory and its transaction."""
+_ROWS_A_STATEMENT: Final = 2_000
+"""While the arguments of one are encoded, 2 us a row, nothing else happens in the process."""
+
+_MOST_WORK: Final = 16 << 20
+"""What one fold reads, in bytes of summaries: bounds its memory and its transaction."""
+
+_MOST_KEYS: Final = 100_000
+"""Summaries from which on a fold takes no further segment: as many it may hold, and those of one more."""
+
+_ANY: Final = 2**63 - 1
 
 _Unfolded = Sequence[tuple[SegmentRef, bytes | None]]
 """Segments that are not in the stored summaries, each with its encoded summary if it carries one."""
@@ -52,24 +60,30 @@ class Summaries:
         """The summaries of all keys of each run, from one snapshot. Raises as :meth:`get` does."""
         return await self._get(run_ids, None)
 
-    async def fold(self, limit: int, without: Collection[int] = ()) -> int:
+    async def newest_unfolded(self) -> int:
+        """The id of the newest segment that is not folded, 0 when there is none."""
+        async with self._database.acquire() as connection:
+            return await connection.fetchval(_QUERIES["newest_unfolded"]) or 0
+
+    async def fold(self, limit: int, without: Collection[int] = (), newest: int = _ANY) -> int:
         """Add up to ``limit`` unfolded segments to the stored summaries; how many, 0 when none is left.
 
-        Segments ``without`` stay as they are. When it raises, nothing happened, unless the database is the
-        reason: then the outcome is unknown. Raises as :meth:`get` does.
+        Segments ``without``, and those after the one with the id ``newest``, stay as they are. When it
+        raises, nothing happened, unless the database is the reason: then the outcome is unknown. Raises as
+        :meth:`get` does.
         """
         while True:
             with suppress(_OvertakenError):
-                return await replanning(partial(self._fold_oldest, limit, without))
+                return await replanning(partial(self._fold_oldest, limit, without, newest))
 
-    async def _fold_oldest(self, limit: int, without: Collection[int]) -> int:
+    async def _fold_oldest(self, limit: int, without: Collection[int], newest: int) -> int:
         async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK)
+            rows = await connection.fetch(
+                _QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK, newest
+            )
         if not rows:
             return 0
-        segments = _unfolded(rows)
-        ids = [ref.id for ref, _ in segments]
-        summaries = merge([part async for part in self._partial(segments)])
+        summaries, ids = await self._merged(_unfolded(rows))
 
         async def work(connection: Connection) -> None:
             if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
@@ -94,7 +108,7 @@ class Summaries:
                 _QUERIES["folded"], list(run_ids), None if keys is None else list(keys)
             )
             unfolded = await connection.fetch(_QUERIES["unfolded"], list(run_ids))
-        return await self._merged(stored, unfolded, run_ids, keys)
+        return await self._with_unfolded(stored, unfolded, run_ids, keys)
 
     async def within(
         self,
@@ -110,27 +124,40 @@ class Summaries:
         names = None if keys is None else list(keys)
         stored = await connection.fetch(_QUERIES["folded"], list(run_ids), names)
         segments = await connection.fetch(_QUERIES["unfolded_segments"], list(unfolded)) if unfolded else []
-        return await self._merged(stored, segments, run_ids, keys)
+        return await self._with_unfolded(stored, segments, run_ids, keys)
 
-    async def _merged(
+    async def _with_unfolded(
         self, stored: list[Any], segments: list[Any], run_ids: Collection[str], keys: Collection[str] | None
     ) -> SummaryColumns:
         names = [(row["run_id"].hex, row["key"]) for row in stored]
         folded = SummaryColumns(names, np.array([tuple(row)[2:] for row in stored], SUMMARY))
-        fresh = [part.only(run_ids, keys) async for part in self._partial(_unfolded(segments))]
+        fresh = [part.only(run_ids, keys) async for _, part in self._partial(_unfolded(segments))]
         return merge([folded, *fresh])
 
-    async def _partial(self, segments: _Unfolded) -> AsyncIterator[SummaryColumns]:
-        """Summaries of parts of the segments."""
+    async def _merged(self, segments: _Unfolded) -> tuple[SummaryColumns, list[int]]:
+        """The summaries of the segments together, or of some when these have many; and which they are."""
+        merged, waiting, ids = NONE, list[SummaryColumns](), list[int]()
+        async for its_ids, part in self._partial(segments):
+            ids += its_ids
+            waiting.append(part)
+            if sum(len(part.keys) for part in waiting) >= _MOST_KEYS:
+                merged, waiting = await asyncio.to_thread(merge, [merged, *waiting]), []
+                if len(merged.keys) >= _MOST_KEYS:
+                    break
+        return await asyncio.to_thread(merge, [merged, *waiting]), ids
+
+    async def _partial(self, segments: _Unfolded) -> AsyncIterator[tuple[list[int], SummaryColumns]]:
+        """The ids and the summaries of parts of the segments."""
         bare = [ref for ref, encoded in segments if encoded is None]
+        inline = [ref for ref in bare if ref.path is None]
         # Inline ones all at once, because they are many and small; objects one by one, for the memory.
-        yield await self._reader.summarise([ref for ref in bare if ref.path is None])
+        yield [ref.id for ref in inline], await self._reader.summarise(inline)
         for ref in bare:
             if ref.path is not None:
-                yield await self._reader.summarise([ref])
-        for _, encoded in segments:
+                yield [ref.id], await self._reader.summarise([ref])
+        for ref, encoded in segments:
             if encoded is not None:
-                yield decode_summaries(encoded)
+                yield [ref.id], await asyncio.to_thread(decode_summaries, encoded)
 
 
 class _OvertakenError(Exception):
@@ -146,9 +173,11 @@ async def _add(connection: Connection, summaries: SummaryColumns) -> None:
     for start in range(0, len(summaries.keys), _ROWS_A_STATEMENT):
         chunk = slice(start, start + _ROWS_A_STATEMENT)
         keys, numbers = summaries.keys[chunk], summaries.numbers[chunk]
+        runs = {run_id: place for place, run_id in enumerate(dict.fromkeys(run for run, _ in keys), 1)}
         await connection.execute(
             _QUERIES["fold"],
-            [run_id for run_id, _ in keys],
+            list(runs),
+            [runs[run_id] for run_id, _ in keys],
             [key for _, key in keys],
             *(numbers[name].tolist() for name in SUMMARY.names or ()),
         )

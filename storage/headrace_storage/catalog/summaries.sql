@@ -1,12 +1,15 @@
+-- name: newest_unfolded
+SELECT max(segment_id) FROM unfolded
+
 -- name: oldest_unfolded
--- At most $1 of them, and about $3 points or summaries to go through.
+-- Up to $4, at most $1 of them, and of about $3 bytes of summaries; points that have none count two each.
 SELECT b.id, b.path, i.data AS inline, b.rows, b.size, b.checksum, b.level, b.summary
 FROM (
     SELECT s.*, u.summary, sum(u.work) OVER (ORDER BY s.id) - u.work AS work_before
     FROM (
-        SELECT segment_id, summary, coalesce(octet_length(summary) / 100, s.rows) AS work
+        SELECT segment_id, summary, coalesce(octet_length(summary), s.rows * 2) AS work
         FROM unfolded JOIN segments s ON s.id = segment_id
-        WHERE segment_id <> ALL($2::bigint[])
+        WHERE segment_id <= $4 AND segment_id <> ALL($2::bigint[])
         ORDER BY segment_id LIMIT $1
     ) AS u
     JOIN segments s ON s.id = u.segment_id
@@ -20,32 +23,44 @@ DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])
 RETURNING segment_id
 
 -- name: fold
--- $3 to $12: columns of headrace_storage.segments.summary.SUMMARY, rows sorted by run and key.
--- NaN is lowest in the rule for last and first; PostgreSQL puts it above every number.
+-- $1: runs; $2: which of them, from 1; $4 to $13: columns of headrace_storage.segments.summary.SUMMARY; rows
+-- sorted by run and key. NaN is lowest in the rule for last and first; PostgreSQL puts it above every number.
+-- -0.0 and 0.0 are equal to PostgreSQL: of such a pair the one that was there stays.
 INSERT INTO summaries AS old (
     run_id, key, last_step, last_timestamp, last_value, first_step, first_timestamp, first_value,
     minimum, maximum, count, nan_count
 )
-SELECT * FROM unnest(
-    $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::float8[], $6::bigint[], $7::bigint[], $8::float8[],
-    $9::float8[], $10::float8[], $11::bigint[], $12::bigint[]
+SELECT ($1::uuid[])[run], key, last_step, last_timestamp, last_value, first_step, first_timestamp, first_value,
+       minimum, maximum, count, nan_count
+FROM unnest(
+    $2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::float8[], $7::bigint[], $8::bigint[], $9::float8[],
+    $10::float8[], $11::float8[], $12::bigint[], $13::bigint[]
+) AS given (
+    run, key, last_step, last_timestamp, last_value, first_step, first_timestamp, first_value,
+    minimum, maximum, count, nan_count
 )
 ON CONFLICT (run_id, key) DO UPDATE SET
-    (last_step, last_timestamp, last_value) = (
-        SELECT step, timestamp, value
-        FROM (VALUES
-            (old.last_step, old.last_timestamp, old.last_value),
-            (excluded.last_step, excluded.last_timestamp, excluded.last_value)
-        ) AS candidates (step, timestamp, value)
-        ORDER BY step DESC, timestamp DESC, value <> 'NaN' DESC, value DESC LIMIT 1
+    (last_step, last_timestamp, last_value) = ROW (
+        CASE WHEN (excluded.last_step, excluded.last_timestamp, excluded.last_value <> 'NaN', excluded.last_value)
+                  > (old.last_step, old.last_timestamp, old.last_value <> 'NaN', old.last_value)
+             THEN excluded.last_step ELSE old.last_step END,
+        CASE WHEN (excluded.last_step, excluded.last_timestamp, excluded.last_value <> 'NaN', excluded.last_value)
+                  > (old.last_step, old.last_timestamp, old.last_value <> 'NaN', old.last_value)
+             THEN excluded.last_timestamp ELSE old.last_timestamp END,
+        CASE WHEN (excluded.last_step, excluded.last_timestamp, excluded.last_value <> 'NaN', excluded.last_value)
+                  > (old.last_step, old.last_timestamp, old.last_value <> 'NaN', old.last_value)
+             THEN excluded.last_value ELSE old.last_value END
     ),
-    (first_step, first_timestamp, first_value) = (
-        SELECT step, timestamp, value
-        FROM (VALUES
-            (old.first_step, old.first_timestamp, old.first_value),
-            (excluded.first_step, excluded.first_timestamp, excluded.first_value)
-        ) AS candidates (step, timestamp, value)
-        ORDER BY step, timestamp, value <> 'NaN', value LIMIT 1
+    (first_step, first_timestamp, first_value) = ROW (
+        CASE WHEN (excluded.first_step, excluded.first_timestamp, excluded.first_value <> 'NaN', excluded.first_value)
+                  < (old.first_step, old.first_timestamp, old.first_value <> 'NaN', old.first_value)
+             THEN excluded.first_step ELSE old.first_step END,
+        CASE WHEN (excluded.first_step, excluded.first_timestamp, excluded.first_value <> 'NaN', excluded.first_value)
+                  < (old.first_step, old.first_timestamp, old.first_value <> 'NaN', old.first_value)
+             THEN excluded.first_timestamp ELSE old.first_timestamp END,
+        CASE WHEN (excluded.first_step, excluded.first_timestamp, excluded.first_value <> 'NaN', excluded.first_value)
+                  < (old.first_step, old.first_timestamp, old.first_value <> 'NaN', old.first_value)
+             THEN excluded.first_value ELSE old.first_value END
     ),
     minimum = least(old.minimum, excluded.minimum),
     maximum = CASE

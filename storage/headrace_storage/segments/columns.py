@@ -73,6 +73,8 @@ def used(codes: NDArray[np.uint32], size: int) -> list[int]:
 
 def encoded_texts(texts: Sequence[str]) -> tuple[NDArray[np.int32], pa.StringArray]:
     """``texts`` as indices into its distinct strings, in order of appearance."""
+    if len(set(texts)) == 1:  # as runs and attempts often are: many times quicker
+        return np.zeros(len(texts), np.int32), pa.array(texts[:1], pa.string())
     encoded = pa.array(texts, pa.string()).dictionary_encode()
     return encoded.indices.to_numpy(), encoded.dictionary
 
@@ -160,6 +162,8 @@ def _join(
     codes: Sequence[NDArray[np.uint32]], tables: Sequence[Sequence[Entry]]
 ) -> tuple[NDArray[np.uint32], list[Entry]]:
     """Codes into one table that holds each entry once."""
+    if all(part is tables[0] for part in tables):
+        return np.concatenate(codes), list(tables[0])
     table = list(dict.fromkeys(chain.from_iterable(tables)))
     place = {entry: code for code, entry in enumerate(table)}
     maps = [np.fromiter((place[entry] for entry in part), np.uint32, len(part)) for part in tables]

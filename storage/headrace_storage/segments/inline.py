@@ -14,11 +14,12 @@ time; these segments live for seconds, until the compactor drains them.
 
 import json
 import struct
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from headrace_storage.model import Rows, Series
 from headrace_storage.segments.columns import used
@@ -26,6 +27,7 @@ from headrace_storage.segments.columns import used
 _HEAD: Final = struct.Struct("<4sIII")
 _MAGIC: Final = b"HRI1"
 _ROW: Final = 5 * 8 + 2 * 4
+_REMEMBERED_BYTES: Final = 1024
 
 
 def least_size(rows: int) -> int:
@@ -62,22 +64,36 @@ def decode_inline(data: bytes) -> Rows:
     if len(data) < at + rows * _ROW + writers * 16:
         raise ValueError("an inline segment is cut")
 
-    def column(dtype: DTypeLike) -> NDArray[Any]:
-        nonlocal at
-        values = np.frombuffer(data, dtype, rows, at)
-        at += values.nbytes
-        return values
-
-    step, timestamp, value = column("<i8"), column("<i8"), column("<f8")
-    sequence, order_time = column("<i8"), column("<i8")
-    series_codes, writer_codes = column("<u4"), column("<u4")
-    writer_table = [UUID(bytes=data[i : i + 16]) for i in range(at, at + writers * 16, 16)]
-    series_table = [Series(*names) for names in json.loads(data[at + writers * 16 :])]
+    step, timestamp, value, sequence, order_time = np.frombuffer(data, "<i8", 5 * rows, at).reshape(5, rows)
+    series_codes, writer_codes = np.frombuffer(data, "<u4", 2 * rows, at + 40 * rows).reshape(2, rows)
+    tables = data[at + _ROW * rows :]
+    read_tables = _remembered_tables if len(tables) <= _REMEMBERED_BYTES else _tables
+    series_table, writer_table = read_tables(tables, writers)
     if len(series_table) != series:
         raise ValueError("an inline segment names another number of series than it uses")
     return Rows(
-        series_codes, step, timestamp, value, writer_codes, sequence, order_time, series_table, writer_table
+        series_codes,
+        step,
+        timestamp,
+        value.view("<f8"),
+        writer_codes,
+        sequence,
+        order_time,
+        series_table,
+        writer_table,
     )
+
+
+def _tables(data: bytes, writers: int) -> tuple[tuple[Series, ...], tuple[UUID, ...]]:
+    """The tables of series and of writers, which end a segment."""
+    return (
+        tuple(Series(*names) for names in json.loads(data[writers * 16 :])),
+        tuple(UUID(bytes=data[i : i + 16]) for i in range(0, writers * 16, 16)),
+    )
+
+
+_remembered_tables = lru_cache(maxsize=256)(_tables)
+"""Thousands of small commits of a run end alike: a third of the time of reading them."""
 
 
 def _narrowed(codes: NDArray[np.uint32], size: int) -> tuple[NDArray[np.uint32], list[int]]:

@@ -138,7 +138,7 @@ class _Encoding:
                 writer.write_table(to_table(rows))
                 rollups.add(rows)
                 self.rows += len(rows)
-                self.runs.update(series.run_id for series in rows.series_table)
+                self.runs.update({run_id for run_id, _, _ in rows.series_table})
                 yield from self._counted(sink.drain())
             sink.write(rollups.finish())  # between the last row group and the footer
         yield from self._counted(sink.drain())
