@@ -22,10 +22,6 @@ _OPTIONS: Final = [
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # What a connection may send before it is read. By itself gRPC lets it grow with the link's speed: on one
-    # machine, by 6 MB and more a connection.
-    ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", 1 << 20),
 ]
 
 

@@ -25,12 +25,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(json.loads(entry.read_text())["pid"], signal.SIGTERM)
 
 
-def test_the_program_of_the_readme(folder: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_programs_of_the_readme(folder: Path) -> None:
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", "\n".join(programs)], cwd=folder, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["1000"]
+    assert done.stdout.splitlines() == ["1000", "first try"]
 
 
 def test_the_distributed_example(folder: Path) -> None:

@@ -14,7 +14,8 @@ from headrace.journal.columns import Scratch, column, explain, explain_values, r
 from headrace.journal.layout import TAIL
 from headrace.journal.room import Dropped
 from headrace.journal.template import Template
-from headrace.journal.writer import Abandoned, Inside, Writer
+from headrace.journal.turns import Inside
+from headrace.journal.writer import Abandoned, Writer
 from headrace.operation import RunOperation
 from headrace_proto.limits import key_problem
 from headrace_proto.wire import (

@@ -4,12 +4,9 @@ The rules that both keep:
 
 - The tail in the control page is the only state: the next cell's place follows from it, so an exception
   at any bytecode leaves the old state or the new one.
-- One call appends at a time: it has taken the one item out of ``turn``, by a ``del`` that is a single
-  instruction, so that neither another thread nor a signal handler comes between looking and taking. A lock
-  would do the same for five times as much: 215 ns of a call's 1,000.
-- A call that finds it taken by its own thread interrupted that call (a signal handler, ``__del__`` during
-  garbage collection) and goes to the *spare* journal, a writer of its own. A lock that lets its owner in
-  would have it overwrite the interrupted call's cell.
+- One call appends at a time, in its turn (``turns.py``). A call that interrupted another call of its own
+  thread (a signal handler, ``__del__`` during garbage collection) goes to the *spare* journal, a writer of
+  its own: in the interrupted call's turn it would overwrite that one's cell.
 - Only the process that created a journal appends to it. In a forked child each journal of the parent is
   *abandoned*: its current file is swapped for a full one, and ``next_file`` then raises :class:`Abandoned`.
 """
@@ -18,12 +15,11 @@ import contextlib
 import fcntl
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from headrace.journal import layout
 from headrace.journal.cells import CellFile, following_size
@@ -32,16 +28,12 @@ from headrace.journal.definitions import Definitions
 from headrace.journal.folder import write_header
 from headrace.journal.rejects import read_rejects
 from headrace.journal.room import RESERVE, Dropped, OnFull, Room, is_full
+from headrace.journal.turns import QUEUE_SECONDS, Inside, Turns
 from headrace.operation import Waiters
 from headrace_proto.wire import CELL_SIZE, FORMAT, PAD, blob_record, metric_head
 
-T = TypeVar("T")
-
 LOOK_AGAIN_SECONDS = 0.2
 """How long nothing is allocated ahead after there was no room for it."""
-
-QUEUE_SECONDS = 50e-6
-"""How long a call sleeps before it looks again whether that of another thread is over."""
 
 CLOSE_SECONDS = 1.0
 """How long the end waits for a call of another thread, which may wait for room."""
@@ -51,10 +43,6 @@ class Abandoned(Exception):  # noqa: N818 - a turn of the flow inside the packag
     """This process is a fork of the one that owns the journal: use its successor."""
 
 
-class Inside(Exception):  # noqa: N818 - likewise
-    """This thread is in the middle of a call that appends, or the journal is closed: use the spare one."""
-
-
 class _NoFile:
     """What an abandoned writer has instead of a file: no room at any tail."""
 
@@ -62,7 +50,7 @@ class _NoFile:
     view = memoryview(b"")
 
 
-class Writer:
+class Writer(Turns):
     """A journal that this process appends to. Public attributes are for ``run_log.py`` and the shipper."""
 
     def __init__(
@@ -85,9 +73,9 @@ class Writer:
             successor: the writer to use instead of this one (a spare, or a forked child's own).
             on_full: what calls do when there is no room.
         """
+        super().__init__()
         self.name = name
         self.folder = root / name
-        self.turn: list[None] = [None]
         self.abandoned = False
         self.asleep = False
         self.wake: Callable[[], None] = _nothing
@@ -102,7 +90,6 @@ class Writer:
         self._prepared: list[CellFile] = []
         self._reserve: CellFile | None = None
         self._look_again = 0.0
-        self._closed = False
         self.room.until(lambda: self._create(header))
 
     def _create(self, header: Mapping[str, Any]) -> None:
@@ -154,37 +141,6 @@ class Writer:
     def pending(self) -> int:
         """Cells that are written and not yet durable."""
         return self.control[layout.TAIL] - self.control[layout.COMMITTED]
-
-    # Turns.
-
-    def in_turn(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns, which may append: no other call does so meanwhile.
-
-        Raises:
-            Inside: there is no use in waiting for a turn.
-        """
-        while True:
-            turn = self.turn
-            try:
-                del turn[0]
-                break
-            except IndexError:
-                if not self.queue(turn):
-                    raise Inside from None
-        try:
-            return work()
-        finally:
-            turn.append(None)
-
-    def queue(self, turn: list[None]) -> bool:
-        """For a call that found ``turn`` taken: waits a moment for the call of another thread.
-
-        False when there is no use: the caller interrupted the one whose turn it is, or the journal is closed.
-        """
-        if self._closed or _interrupted(turn):
-            return False
-        time.sleep(QUEUE_SECONDS)
-        return True
 
     # Definitions. In a turn.
 
@@ -403,7 +359,7 @@ class Writer:
 
     def close(self) -> None:
         """Says that no more will come, for good: later calls go to the spare journal."""
-        self._closed = True
+        self.closed = True
         give_up_at = time.monotonic() + CLOSE_SECONDS
         while time.monotonic() < give_up_at:
             try:
@@ -420,20 +376,6 @@ class Writer:
         self.control[layout.CLOSED] = 1
         self._definitions.close()
         os.close(self._lock_descriptor)
-
-
-def _interrupted(turn: list[None]) -> bool:
-    """Whether a call further up in this thread may have the turn.
-
-    Looked for where it matters, which is rare, so that a call need not note its thread. One that just gave it
-    back counts too: the spare journal is always right.
-    """
-    frame = sys._getframe(2).f_back  # noqa: SLF001 - above queue and its caller
-    while frame is not None:
-        if "turn" in frame.f_code.co_varnames and frame.f_locals.get("turn") is turn:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _nothing() -> None:
