@@ -67,13 +67,21 @@ class Lane:
         """Whether the daemon owes an answer, which will wake the loop."""
         return self._session.in_flight() if self._session.opened else self.opening
 
+    def gathers(self) -> bool:
+        """Whether cells wait for more of them, while an answer is due: the clock has to look at them."""
+        return self._session.in_flight() and self._session.opened and self.reader.tail > self._session.sent
+
     def fall_asleep(self) -> bool:
         """Has the writer wake the loop at its next call; true when there is work after all: no sleep then."""
-        if self.fenced or self.waits_for_answer():
+        if self.fenced:
             return False
         # The writer looks at this flag after it stored the tail, we look at the tail after the flag.
         if self.writer is not None:
             self.writer.asleep = True
+            if self.gathers():
+                self.writer.asleep = False
+        if self.waits_for_answer():
+            return bool(self._session.next_count(self.reader.tail))
         if not self._session.opened:
             return self.pending()
         return bool(self._session.next_count(self.reader.tail)) or self._has_to_introduce()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("headrace")
 
 GATHER_SECONDS = 0.005
-"""While an answer is due: how often to look whether enough was written meanwhile for another message."""
+"""While an answer is due, and something was written meanwhile: how often to look whether it is enough for
+another message. Each look takes the interpreter from the training."""
 
 AGAIN_SECONDS = 5.0
 """How long a journal of this process rests that could not be shipped."""
@@ -185,7 +186,7 @@ class Shipper:
             return
         if any(lane.living for lane in self.lanes):
             timeout = POLL_SECONDS
-        if any(lane.waits_for_answer() for lane in self.lanes):
+        if any(lane.gathers() for lane in self.lanes):
             timeout = GATHER_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._work.wait(), timeout)
