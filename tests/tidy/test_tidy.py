@@ -44,7 +44,8 @@ def test_files_are_short() -> None:
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
         for path in tracked()
-        if path.suffix != ".svg" and path.parent != ROOT / "docs" / "benchmarks" / "results"  # programs write these
+        if path.suffix != ".svg"
+        and path.parent != ROOT / "docs" / "benchmarks" / "results"  # programs write these
     }
     too_long = {name: lines for name, lines in lengths.items() if lines > MAX_LINES and name not in LONGER}
     assert not too_long, "split them, or give the reason in LONGER"
