@@ -16,6 +16,7 @@ from headrace_proto import limits
 from headrace_proto.v1 import tracking_pb2 as pb
 
 _FLOAT = frozenset((float,))
+_STR = frozenset((str,))
 
 
 def metric(
@@ -44,7 +45,8 @@ def metrics(
     timestamp: values.Whole | None = None,
 ) -> RunOperation:
     """Writes one point of each key, as one operation."""
-    if not _FLOAT.issuperset(map(type, points.values())):
+    # The keys, too: a member of a string enumeration equals another string than the one it is logged under.
+    if not (_FLOAT.issuperset(map(type, points.values())) and _STR.issuperset(map(type, points))):
         points = {
             values.key(key): value if type(value) is float else values.number(f"metric {key!r}", value)
             for key, value in points.items()

@@ -6,6 +6,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -169,3 +170,16 @@ def test_values_keep_their_bits(journals: Any, read: Any) -> None:
     log.log_metrics({f"k{n}": value for n, value in enumerate(values)})
     log.log_series("y", array("d", values))
     assert [value for *_, value, _ in read(writer.folder).points] == [bits(value) for value in values] * 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_closed_journal_holds_no_cells_open(journals: Any) -> None:
+    writer = journals.writer()
+    RunLog(writer, RUN, "").log_series("x", array("d", [1.0]) * 20_000)  # over several files
+    writer.close()
+    names = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
+    assert not [
+        name
+        for name in names
+        if name.startswith(str(writer.folder)) and name.endswith((".cells", ".reserve"))
+    ]

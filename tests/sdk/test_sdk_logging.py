@@ -1,5 +1,6 @@
 """What the logging calls write, and what they return."""
 
+import enum
 import math
 from collections.abc import Callable
 from typing import Any
@@ -222,3 +223,19 @@ def test_one_is_itself_and_none_is_done(fake: FakeCore) -> None:
     nothing.add_done_callback(called.append)
     nothing.wait(0)
     assert called == [nothing]
+
+
+def test_members_of_an_enumeration_are_logged_under_their_text_by_every_call(fake: FakeCore) -> None:
+    class Key(str, enum.Enum):  # noqa: UP042 - equals "a", and its text is "Key.LOSS"
+        LOSS = "a"
+
+    with headrace.start_run():
+        for _ in range(2):
+            headrace.log_metrics({"a": 1.0})
+            headrace.log_metrics({Key.LOSS: 2.0})
+            headrace.log_metric(Key.LOSS, 3.0)
+    assert [(point.key, point.value) for point in fake.points()] == [
+        ("a", 1.0),
+        (str(Key.LOSS), 2.0),
+        (str(Key.LOSS), 3.0),
+    ] * 2

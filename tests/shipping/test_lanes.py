@@ -10,9 +10,11 @@ import pytest
 
 from headrace.errors import JournalError
 from headrace.journal.layout import COMMITTED
+from headrace.journal.reader import JournalReader
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.shipping import shipper as shipping
+from headrace.shipping.lane import Lane
 from headrace.shipping.shipper import Shipper
 from headrace_proto.v1 import ingest_pb2 as pb
 
@@ -161,3 +163,15 @@ async def test_a_journal_that_rests_with_nothing_pending_is_shipped_later(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         shipper.let_go()
+
+
+def test_a_writer_does_not_wake_the_loop_at_each_call_while_a_daemon_does_not_answer(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, uuid.uuid4().hex, {"uri": "x", "boot": "b"}, 1.0, lambda w: w)
+    RunLog(writer, RUN, "").log_metric("x", 1.0)
+    lane = Lane(JournalReader(writer.folder), writer)
+    lane.open_message(1, b"s" * 16)
+    assert not lane.fall_asleep()
+    assert not writer.asleep
+    lane.on_lost()
+    assert lane.fall_asleep(), "there is something to deliver"
+    lane.close()

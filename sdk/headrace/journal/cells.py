@@ -74,7 +74,9 @@ class CellFile:
         """Lets go of the file, which stays on disk."""
         self.view.release()
         self._map.close()
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def following_size(size: int) -> int:

@@ -265,11 +265,11 @@ class RunLog:
         return self._heads.get(key) or self._define(key)
 
     def _define(self, key: str) -> int:
-        if not isinstance(key, str):
+        if type(key) is not str:
             raise InvalidArgumentError("key", f"is {key!r}, a {type(key).__name__}; expected a string")
         if problem := key_problem(key):
             raise InvalidArgumentError(f"key {key[:80]!r}", problem)
-        self._heads[str(key)] = head = self._writer.define(self._number, key)
+        self._heads[key] = head = self._writer.define(self._number, key)
         return head
 
     def _template(self, keys: tuple[str, ...]) -> Template:

@@ -233,6 +233,8 @@ class Writer(Turns):
         if self.abandoned or time.monotonic() < self._look_again:
             return
         with self._ahead:
+            if self.closed:
+                return
             try:
                 self._make_reserve()
                 if half and not self._prepared and self.file is file:
@@ -374,6 +376,9 @@ class Writer(Turns):
         with contextlib.suppress(Dropped):
             self.tell(urgent=True)
         self.control[layout.CLOSED] = 1
+        with self._ahead:
+            for file in (self.file, *self._prepared, *([self._reserve] if self._reserve else [])):
+                file.release()
         self._definitions.close()
         os.close(self._lock_descriptor)
 

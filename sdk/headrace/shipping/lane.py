@@ -73,15 +73,13 @@ class Lane:
 
     def fall_asleep(self) -> bool:
         """Has the writer wake the loop at its next call; true when there is work after all: no sleep then."""
-        if self.fenced:
+        if self.fenced or (self.opening and not self._session.opened):
             return False
         # The writer looks at this flag after it stored the tail, we look at the tail after the flag.
         if self.writer is not None:
             self.writer.asleep = True
             if self.gathers():
                 self.writer.asleep = False
-        if self.waits_for_answer():
-            return bool(self._session.next_count(self.reader.tail))
         if not self._session.opened:
             return self.pending()
         return bool(self._session.next_count(self.reader.tail)) or self._has_to_introduce()
