@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from pyarrow import flight
 
 from headrace_ingest.committer import MAX_CELLS
-from headrace_storage.segments.schema import ROW_GROUP, SCHEMA, TIME, WRITER_OPTIONS
+from headrace_storage.segments.schema import COMMIT_OPTIONS, ROW_GROUP, SCHEMA, TIME
 
 FILES_AHEAD = 8
 """Files that wait to be encoded, at most: then the server stops reading, and Flight holds the client back."""
@@ -136,7 +136,7 @@ def write_file(folder: Path, labels: list[str], first: int, batches: list[pa.Rec
     """A durable Parquet file of the points from sequence ``first`` on."""
     name = f"{first:012d}-{uuid.uuid4().hex}.parquet"
     temporary = folder / f".{name}"
-    with pq.ParquetWriter(temporary, SCHEMA, **WRITER_OPTIONS) as writer:
+    with pq.ParquetWriter(temporary, SCHEMA, **COMMIT_OPTIONS) as writer:
         for batch in batches:
             writer.write_table(whole(labels, first, batch), row_group_size=ROW_GROUP)
             first += len(batch)

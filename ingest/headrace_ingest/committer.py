@@ -2,7 +2,7 @@
 
 One loop takes what waits, as one group: decodes it, writes its segment, and commits it by one transaction.
 While that runs, the next groups, if they are large, are decoded one after the other, and the segments of
-two are written at once. Groups commit one after the other, each when the outcome of the one before is
+some are written at once. Groups commit one after the other, each when the outcome of the one before is
 known. A writer that lost its place (fenced, or ahead elsewhere) is dropped, and the rest of its group
 commits.
 """
@@ -23,6 +23,7 @@ from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.lane import Lane
 from headrace_ingest.retry import persistently
 from headrace_ingest.session import Batch
+from headrace_proto.wire import CELL_SIZE
 from headrace_storage.errors import IncarnationDeadError, WritersMovedError
 from headrace_storage.failpoints import failpoint
 from headrace_storage.model import Advance, Group, NewSegment, Reject, Rows
@@ -40,8 +41,12 @@ instead, so that more comes together."""
 INLINE_CELLS: Final = 1 << 12
 """Cells up to which decoding is quicker than handing it to a thread."""
 
+AT_ONCE: Final = 3
+"""Groups that are written: two keep the cores busy while a third waits for the disk."""
+
 BATCH_BYTES: Final = 500
-"""What a batch takes in memory beside its cells: many small messages are as heavy as a few large ones."""
+"""What a batch takes in memory beside its cells: many small messages are as heavy as a few large ones.
+Those that came by column weigh as much as others: what waits also tells how long the next one will."""
 
 MAX_KNOWN_RUNS: Final = 1_000_000
 
@@ -105,17 +110,19 @@ class Committer:
 
     async def run(self) -> None:
         """Commits group after group."""
-        older = newest = asyncio.create_task(asyncio.sleep(0))
-        while shares := await self._next_group(newest):
-            await older
+        finishing = deque([asyncio.create_task(asyncio.sleep(0))])
+        while shares := await self._next_group(finishing[-1]):
+            while len(finishing) >= AT_ONCE:
+                await finishing.popleft()
             try:
                 decoded = await self._decode(shares)
             except Exception:
                 log.exception("a group cannot be decoded, its writers open again")
                 await self._give_up(shares)
                 continue
-            older, newest = newest, asyncio.create_task(self._finish(shares, decoded, newest))
-        await newest
+            before = finishing[-1]
+            finishing.append(asyncio.create_task(self._finish(shares, decoded, before)))
+        await finishing[-1]
 
     async def _finish(self, shares: Sequence[Share], decoded: Decoded, before: asyncio.Task[None]) -> None:
         """Writes a group's segment, and commits it when the group ``before`` is committed."""
@@ -280,7 +287,7 @@ def _first_run(lane: Lane) -> str:
 
 
 def _weight(batch: Batch) -> int:
-    return len(batch.cells) + BATCH_BYTES
+    return batch.count * CELL_SIZE + BATCH_BYTES
 
 
 async def _store(segments: SegmentWriter, rows: Rows) -> NewSegment:

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from headrace_ingest.changes import run_change
+from headrace_ingest.columnar import CELL, Columns
 from headrace_ingest.dictionary import Dictionary
 from headrace_ingest.session import Batch, GapBatch
 from headrace_proto.limits import MAX_TIMESTAMP
@@ -21,16 +22,6 @@ from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.model import Change, Gap, Reject, Rows, Series
-
-CELL: Final = np.dtype(
-    {
-        "names": ["kind", "flags", "series", "step", "timestamp", "value", "size", "head"],
-        "formats": ["u1", "u1", "<u4", "<i8", "<i8", "<f8", "<u2", "<u8"],
-        "offsets": [0, 1, 4, 8, 16, 24, 2, 0],
-        "itemsize": CELL_SIZE,
-    }
-)
-"""A cell as it lies; ``size`` is that of a blob record, in cells; ``head`` is all before ``step``."""
 
 _NO_TIME: Final = np.iinfo(np.int64).min
 
@@ -88,10 +79,16 @@ def decode(parts: Sequence[Part]) -> Decoded:
             if isinstance(batch, GapBatch):
                 gaps.append(_gap(part, batch))
                 continue
-            cells = np.frombuffer(batch.cells, CELL)
+            data = batch.cells
+            if isinstance(data, Columns):
+                if _is_good(part.dictionary, data):
+                    order_time = columns.append_columns(data, batch.first, number, order_time)
+                    continue
+                data = data.cells()
+            cells = np.frombuffer(data, CELL)
             good = _good(part, batch, cells, rejects)
             order_time = columns.append(cells, good, batch.first, number, order_time)
-            changes += _changes(part, batch, rejects)
+            changes += _changes(part, batch, data, rejects)
         columns.name_series(begin, part.dictionary.series)
         order_times.append(order_time)
     rejects.sort(key=lambda reject: (reject.writer, reject.first))
@@ -138,12 +135,26 @@ class _Columns:
         to = slice(self.length, self.length + len(cells))
         self._series[to] = heads["series"]
         self._step[to] = cells["step"]
-        timestamp = self._timestamp[to]
-        timestamp[:] = cells["timestamp"]
+        self._timestamp[to] = cells["timestamp"]
         self._value[to] = cells["value"]
-        self._writer[to] = writer
         self._sequence[to] = sequence
-        given = heads["flags"] & TIMESTAMP_GIVEN != 0
+        return self._finish(to, writer, heads["flags"], order_time)
+
+    def append_columns(self, columns: Columns, first: int, writer: int, order_time: int) -> int:
+        """Adds all cells, as :meth:`append` does."""
+        to = slice(self.length, self.length + columns.count)
+        self._series[to] = columns.spread(columns.heads["series"])
+        columns.fill(columns.steps, self._step[to])
+        columns.fill(columns.timestamps, self._timestamp[to])
+        self._value[to] = columns.values
+        self._sequence[to] = np.arange(first, first + columns.count)
+        return self._finish(to, writer, columns.spread(columns.heads["flags"]), order_time)
+
+    def _finish(self, to: slice, writer: int, flags: NDArray[np.uint8], order_time: int) -> int:
+        """Fills in what follows from the rest."""
+        self._writer[to] = writer
+        timestamp = self._timestamp[to]
+        given = flags & TIMESTAMP_GIVEN != 0
         clock = np.where(given, _NO_TIME, timestamp) if given.any() else timestamp
         reached = self._order_time[to]
         if (clock[1:] < clock[:-1]).any():
@@ -190,6 +201,17 @@ class _Columns:
             series_table=list(self._codes),
             writer_table=writers,
         )
+
+
+def _is_good(dictionary: Dictionary, columns: Columns) -> bool:
+    """Whether all cells are points to take."""
+    earliest, latest = columns.timestamps.bounds(columns.rows)
+    return (
+        not dictionary.problems
+        and int(columns.heads["series"].max()) < len(dictionary.series)
+        and earliest >= 0
+        and latest <= MAX_TIMESTAMP
+    )
 
 
 def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Reject]) -> Mask | None:
@@ -265,12 +287,12 @@ def _refusal(dictionary: Dictionary, cell: np.void) -> tuple[str, str, str | Non
     return "INVALID_PARAMETER_VALUE", message, run_id
 
 
-def _changes(part: Part, batch: Batch, rejects: list[Reject]) -> Iterator[Change]:
+def _changes(part: Part, batch: Batch, data: memoryview, rejects: list[Reject]) -> Iterator[Change]:
     """The changes of runs in the blob records; those that cannot be taken are added to ``rejects``."""
     for head in batch.blobs:
-        _, _, cells, run, length, checksum, _, _ = BLOB_HEAD.unpack_from(batch.cells, head * CELL_SIZE)
+        _, _, cells, run, length, checksum, _, _ = BLOB_HEAD.unpack_from(data, head * CELL_SIZE)
         begin = (head + 1) * CELL_SIZE
-        payload = bytes(batch.cells[begin : begin + length])
+        payload = bytes(data[begin : begin + length])
         sequence, end = batch.first + head, batch.first + head + cells
         runs = part.dictionary.runs
         run_id = runs[run].run_id if run < len(runs) else None

@@ -46,6 +46,7 @@ class Outbox:
             committed=committed,
             rejects=map(_reject, fits),
             credit=self._bounds.credit,
+            columns=True,
         )
         self._put(ServerMessage(opened=body))
         if rest:

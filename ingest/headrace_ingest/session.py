@@ -12,6 +12,7 @@ import numpy as np
 
 from headrace_ingest.admission import MAX_SEQUENCE, malformed
 from headrace_ingest.bounds import DEFAULTS, Bounds
+from headrace_ingest.columnar import Columns
 from headrace_ingest.dictionary import Dictionary
 from headrace_ingest.kept import Kept, Share, unbounded
 from headrace_proto.wire import BLOB, BLOB_HEAD, CELL_SIZE, blob_cells
@@ -23,13 +24,14 @@ class Batch:
     """Whole records: ``cells`` as they came; ``blobs`` are the indexes of the blob records' heads."""
 
     first: int
-    cells: memoryview
+    cells: memoryview | Columns
     blobs: Sequence[int]
 
     @property
     def count(self) -> int:
         """How many cells there are."""
-        return len(self.cells) // CELL_SIZE
+        cells = self.cells
+        return cells.count if isinstance(cells, Columns) else len(cells) // CELL_SIZE
 
     @property
     def end(self) -> int:
@@ -78,7 +80,7 @@ class Session:
         """Bytes kept of a record whose rest has not arrived."""
         return (self.received - self.taken) * CELL_SIZE
 
-    def receive(self, first: int, definitions: bytes, cells: bytes) -> Batch | None:
+    def receive(self, first: int, definitions: bytes, cells: bytes | memoryview) -> Batch | None:
         """The whole records that ``Append(first, definitions, cells)`` completes, if any.
 
         What was received before is cut off; a blob record is kept back until it is whole.
@@ -91,6 +93,17 @@ class Session:
         batch = self._whole(fresh)
         self._cut_kept.resize(self.cut_bytes)
         return batch
+
+    def receive_columns(self, first: int, definitions: bytes, columns: Columns) -> Batch | None:
+        """As :meth:`receive`, with the cells by column, as which they stay where all are new."""
+        if self._cut or first != self.received:
+            return self.receive(first, definitions, columns.cells())
+        if definitions:
+            self.dictionary.add(definitions)
+        self._check_bounds(first, columns.count)
+        self.received += columns.count
+        self.taken = self.received
+        return Batch(first, columns, ())
 
     def _whole(self, fresh: memoryview) -> Batch | None:
         """The whole records that ``fresh`` completes, if any; the rest is kept."""
@@ -143,7 +156,15 @@ class Session:
         """What of ``cells`` was not received before."""
         if len(cells) % CELL_SIZE:
             raise malformed(f"{len(cells)} bytes are not whole cells of {CELL_SIZE}")
-        end = first + len(cells) // CELL_SIZE
+        count = len(cells) // CELL_SIZE
+        self._check_bounds(first, count)
+        if first == self.received:
+            return cells
+        # A copy, so that a few new cells do not keep a whole message of old ones in memory.
+        return memoryview(bytes(cells[min(self.received - first, count) * CELL_SIZE :]))
+
+    def _check_bounds(self, first: int, count: int) -> None:
+        end = first + count
         if end > MAX_SEQUENCE:
             raise malformed(f"sequence {end} is above {MAX_SEQUENCE}")
         self._check_follows(first)
@@ -153,10 +174,6 @@ class Session:
                 f"{unacknowledged} bytes are not yet acknowledged, "
                 f"the credit is {self._bounds.named('credit')}"
             )
-        if first == self.received:
-            return cells
-        # A copy, so that a few new cells do not keep a whole message of old ones in memory.
-        return memoryview(bytes(cells[min(self.received - first, end - first) * CELL_SIZE :]))
 
     def _check_follows(self, first: int) -> None:
         if first > self.received:

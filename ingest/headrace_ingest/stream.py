@@ -9,6 +9,7 @@ import structlog
 
 from headrace_ingest.admission import Claim, RefusedError, check_open, malformed
 from headrace_ingest.bounds import DEFAULTS, Bounds
+from headrace_ingest.columnar import Columns
 from headrace_ingest.committer import Committer
 from headrace_ingest.kept import Budget, Share
 from headrace_ingest.lane import Lane
@@ -196,10 +197,14 @@ class Stream:
 
 
 def _received(lane: Lane, append: Append) -> Batch | None:
+    by_column = append.HasField("columns")
+    if bool(append.cells) + by_column + bool(append.gap_to) > 1:
+        raise malformed("two of cells, columns and a gap in one message")
+    if by_column:
+        columns = Columns.of(append.columns)
+        return lane.session.receive_columns(append.first, append.definitions, columns)
     if not append.gap_to:
         return lane.session.receive(append.first, append.definitions, append.cells)
-    if append.cells:
-        raise malformed("cells and a gap in one message")
     reason = GapReason.Name(append.gap_reason) if append.gap_reason in GapReason.values() else "UNKNOWN"
     log.error(
         "a journal lost what it should deliver",

@@ -152,6 +152,24 @@ def attack_with_sequences(address: str) -> None:
     assert "begin at 5, but 0" in refused_for(address, 5, one)
     assert f"is above {2**63 - 1}" in refused_for(address, 2**64 - 1, one)
     assert "not whole cells of 32" in refused_for(address, 0, one[:31])
+    for parts, why in (
+        (
+            {"columns": pb.Columns(count=2**32 - 1, heads=one[:8], values=bytes(8))},
+            "columns of 4294967295 cells",
+        ),
+        (
+            {"columns": pb.Columns(count=1, heads=one[:8], values=bytes(8)), "cells": one},
+            "two of cells, columns",
+        ),
+        (
+            {"columns": pb.Columns(count=1, heads=one[:8], values=bytes(8)), "gap_to": 9},
+            "two of cells, columns",
+        ),
+        ({"columns": pb.Columns(count=1, heads=bytes(8), values=bytes(8))}, "no metrics"),
+    ):
+        with Peer(address) as peer:
+            peer.send(append=pb.Append(handle=peer.opened(), **parts))
+            assert why in peer.refusal().message
     with Peer(address) as peer:
         peer.append(0, one, handle=77)
         assert "handle 77 is not open" in peer.refusal().message

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from headrace_ingest.admission import RefusedError, check_open
 from headrace_ingest.bounds import Bounds
+from headrace_ingest.columnar import Columns
 from headrace_ingest.decode import Part, decode
 from headrace_ingest.dictionary import Dictionary
 from headrace_ingest.session import Session
 from headrace_proto import wire
+from headrace_proto.v1 import ingest_pb2
 from headrace_proto.v1.ingest_pb2 import ClientMessage, Open
 from headrace_proto.v1.tracking_pb2 import CreateRun, RunChange, SetParam
 from headrace_storage.model import OpenedWriter
@@ -70,14 +72,19 @@ def damaged(draw: st.DrawFn, data: bytes) -> bytes:
     return bytes(result)
 
 
-def receive(names: bytes, data: bytes) -> None:
+def receive(names: bytes, data: bytes | ingest_pb2.Columns) -> None:
     """What a stream does with a message, and what the committer does with what comes of it."""
     session = Session(WRITER, OpenedWriter(1, 0, 0, ()))
     try:
-        batch = session.receive(0, names, data)
+        if isinstance(data, bytes):
+            count = len(data) // wire.CELL_SIZE
+            batch = session.receive(0, names, data)
+        else:
+            count = data.count
+            batch = session.receive_columns(0, names, Columns.of(data))
     except RefusedError:
         return
-    assert 0 <= session.taken <= session.received == len(data) // wire.CELL_SIZE
+    assert 0 <= session.taken <= session.received == count
     if batch is None:
         return
     assert batch.end == session.taken
@@ -119,6 +126,40 @@ def test_an_empty_frame_is_no_frame(whole: bytes) -> None:
 @example(cells([1.0], series=2**32 - 1, timestamp=-(2**63)), NAMES)
 def test_cells(data: bytes, names: bytes) -> None:
     receive(names, data)
+
+
+NUMBERS = st.builds(
+    lambda first, stride, each: ingest_pb2.Numbers(first=first, stride=stride, each=each),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-(2**63), 2**63 - 1),
+    st.binary(max_size=40),
+)
+
+
+@EXAMPLES
+@given(
+    st.builds(
+        lambda count, skipped, heads, steps, timestamps, extra: ingest_pb2.Columns(
+            count=count,
+            skipped=skipped,
+            heads=heads,
+            steps=steps,
+            timestamps=timestamps,
+            values=bytes(8 * count + extra),
+        ),
+        st.integers(0, 9),
+        st.integers(0, 3),
+        st.lists(st.sampled_from([b"\1" + bytes(7), b"\1\1" + bytes(6), b"\1" + b"\xff" * 7, bytes(8)])).map(
+            b"".join
+        ),
+        NUMBERS,
+        NUMBERS,
+        st.sampled_from([0, 0, 0, 1, 8]),
+    ),
+    st.one_of(st.just(NAMES), damaged(NAMES)),
+)
+def test_columns(columns: ingest_pb2.Columns, names: bytes) -> None:
+    receive(names, columns)
 
 
 @EXAMPLES

@@ -3,18 +3,22 @@
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headrace.shipping import columnar
 from headrace_ingest.admission import RefusedError
 from headrace_ingest.bounds import Bounds
+from headrace_ingest.columnar import Columns
 from headrace_ingest.decode import Part, decode
 from headrace_ingest.session import Batch, Session
 from headrace_proto import wire
 from headrace_proto.limits import MAX_TIMESTAMP
+from headrace_proto.v1 import ingest_pb2
 from headrace_proto.v1.tracking_pb2 import RunChange, SetParam, SetTag
 from headrace_storage import model
 
@@ -152,9 +156,13 @@ def arrive(data: st.DataObject, writer: UUID, journal: bytes, defined: int) -> l
         while session.received < end:
             first = data.draw(st.integers(committed, session.received))
             last = data.draw(st.integers(first, end))
-            batch = session.receive(first, b"", journal[first * 32 : last * 32])
+            cells, append = journal[first * 32 : last * 32], ingest_pb2.Append()
+            if cells and data.draw(st.booleans()) and columnar.by_column(cells, append):
+                batch = session.receive_columns(first, b"", Columns.of(append.columns))
+            else:
+                batch = session.receive(first, b"", cells)
             if batch is not None:
-                assert batch.first == session.taken - len(batch.cells) // 32
+                assert batch.first == session.taken - batch.count
                 batches.append((session, batch))
                 if data.draw(st.booleans()):
                     session.commit(batch.end)
@@ -168,6 +176,8 @@ def arrive(data: st.DataObject, writer: UUID, journal: bytes, defined: int) -> l
         batches = [(owner, batch) for owner, batch in batches if batch.end <= committed]
 
 
+@patch.object(columnar, "LEAST_CELLS", 1)
+@patch.object(columnar, "LEAST_ROWS", 1)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no finding
 @given(st.data(), st.lists(journals, min_size=1, max_size=3), st.sampled_from([GOOD_SERIES, len(SERIES)]))
 def test_what_arrives_is_what_was_logged(

@@ -13,6 +13,7 @@ import pytest
 
 from headrace.config import Settings
 from headrace.core import Core
+from headrace_ingest.columnar import Columns
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2, ingest_pb2_grpc, tracking_pb2, tracking_pb2_grpc
 
@@ -41,6 +42,7 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
         self.chaos: random.Random | None = None
         self.cuts = 0
         self.credit = 1 << 20
+        self.columns = True
         self.reject_every = 0
         self.labels: dict[bytes, dict[str, str]] = {}
         self.closed: list[bytes] = []
@@ -86,6 +88,7 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
                 committed=stored.committed,
                 rejects=rejects,
                 credit=self.credit,
+                columns=self.columns,
             )
         )
 
@@ -101,7 +104,8 @@ class MemoryDaemon(ingest_pb2_grpc.IngestServicer, tracking_pb2_grpc.TrackingSer
                 dictionary[definition.series] = definition
                 stored.definitions[definition.series] = definition
         assert message.first <= stored.committed, "a gap"
-        fresh = message.cells[(stored.committed - message.first) * wire.CELL_SIZE :]
+        cells = bytes(Columns.of(message.columns).cells()) if message.HasField("columns") else message.cells
+        fresh = cells[(stored.committed - message.first) * wire.CELL_SIZE :]
         rejects = []
         for at in range(0, len(fresh), wire.CELL_SIZE):
             sequence = stored.committed + at // wire.CELL_SIZE

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np  # by column, only where NumPy is loaded
 import pytest
 
 from headrace.errors import JournalError
@@ -14,6 +15,7 @@ from headrace.journal.reader import JournalReader
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
 from headrace.shipping import shipper as shipping
+from headrace.shipping.columnar import LEAST_CELLS
 from headrace.shipping.lane import Lane
 from headrace.shipping.shipper import Shipper
 from headrace_proto.v1 import ingest_pb2 as pb
@@ -27,6 +29,8 @@ class Stream:
     def __init__(self) -> None:
         self.writers: dict[int, str] = {}
         self.appended: dict[str, int] = {}
+        self.columns = False
+        self.by_column = False
         self._answers: asyncio.Queue[Any] = asyncio.Queue()
 
     async def send(self, message: pb.ClientMessage) -> None:
@@ -34,11 +38,15 @@ class Stream:
             handle = message.open.handle
             self.writers[handle] = message.open.writer_id.hex()
             self._answers.put_nowait(
-                pb.ServerMessage(opened=pb.Opened(handle=handle, epoch=1, credit=1 << 20))
+                pb.ServerMessage(
+                    opened=pb.Opened(handle=handle, epoch=1, credit=1 << 20, columns=self.columns)
+                )
             )
         elif message.HasField("append"):
             append = message.append
-            end = append.gap_to or append.first + len(append.cells) // 32
+            self.by_column |= append.HasField("columns")
+            assert not append.cells or not append.HasField("columns")
+            end = append.gap_to or append.first + (append.columns.count or len(append.cells) // 32)
             self.appended[self.writers[append.handle]] = end
             ack = pb.Ack(handle=append.handle, committed=end, credit=1 << 20)
             self._answers.put_nowait(pb.ServerMessage(ack=ack))
@@ -175,3 +183,25 @@ def test_a_writer_does_not_wake_the_loop_at_each_call_while_a_daemon_does_not_an
     lane.on_lost()
     assert lane.fall_asleep(), "there is something to deliver"
     lane.close()
+
+
+@pytest.mark.parametrize("daemon_takes_columns", [False, True])
+async def test_cells_travel_by_column_where_the_daemon_takes_that(
+    tmp_path: Path, daemon_takes_columns: bool
+) -> None:
+    stream = Stream()
+    stream.columns = daemon_takes_columns
+    shipper = Shipper(Link(stream), bytes(16), keep=600)  # type: ignore[arg-type]
+    writer = Writer(tmp_path, uuid.uuid4().hex, {"uri": "x", "boot": "b"}, 1.0, lambda w: w)
+    RunLog(writer, RUN, "").log_series("x", np.ones(LEAST_CELLS))  # type: ignore[arg-type]
+    assert shipper.take_on(writer.folder, writer)
+    running = asyncio.create_task(shipper.run())
+    try:
+        async with asyncio.timeout(30):
+            while writer.committed() != LEAST_CELLS:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert stream.by_column == daemon_takes_columns
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        shipper.let_go()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from headrace.shipping.backoff import Backoff
-from headrace.shipping.session import MESSAGE_CELLS, PATIENT_CELLS, ShippingSession
+from headrace.shipping.session import COLUMN_CELLS, MESSAGE_CELLS, PATIENT_CELLS, ShippingSession
 from headrace_proto.wire import CELL_SIZE
 
 
@@ -31,15 +31,17 @@ class SessionMachine(RuleBasedStateMachine):
         self.received = self.durable
         assert self.session.sent == self.durable
 
-    @rule()
-    def send(self) -> None:
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
         count = self.session.next_count(self.tail)
-        assert 0 <= count <= MESSAGE_CELLS
+        assert 0 <= count <= (COLUMN_CELLS if self.session.by_column else MESSAGE_CELLS)
         if count:
             assert self.session.opened
             assert self.session.sent == self.received, "cells are sent in order, without a gap"
-            self.session.on_sent(count)
-            self.received += count
+            by_column = data.draw(st.booleans())
+            sent = count if by_column else min(count, MESSAGE_CELLS)
+            self.session.on_sent(sent, by_column=by_column)
+            self.received += sent
 
     @precondition(lambda self: self.session.opened)
     @rule(data=st.data(), credit=st.integers(0, 1 << 23))

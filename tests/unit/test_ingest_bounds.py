@@ -92,5 +92,6 @@ def test_an_overlap_does_not_keep_a_message_of_old_cells() -> None:
     session.receive(0, b"", data[:-32])
     batch = session.receive(0, b"", data)
     assert batch is not None
+    assert isinstance(batch.cells, memoryview)
     assert (batch.first, bytes(batch.cells)) == (999, data[-32:])
     assert bytes(batch.cells.obj) == data[-32:]

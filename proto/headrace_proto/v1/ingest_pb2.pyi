@@ -63,34 +63,64 @@ class Open(_message.Message):
     def __init__(self, handle: _Optional[int] = ..., writer_id: _Optional[bytes] = ..., shipper_id: _Optional[bytes] = ..., open_number: _Optional[int] = ..., known_reject: _Optional[int] = ..., format: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., orphaned: bool = ...) -> None: ...
 
 class Opened(_message.Message):
-    __slots__ = ("handle", "epoch", "committed", "rejects", "credit")
+    __slots__ = ("handle", "epoch", "committed", "rejects", "credit", "columns")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     REJECTS_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
     handle: int
     epoch: int
     committed: int
     rejects: _containers.RepeatedCompositeFieldContainer[Reject]
     credit: int
-    def __init__(self, handle: _Optional[int] = ..., epoch: _Optional[int] = ..., committed: _Optional[int] = ..., rejects: _Optional[_Iterable[_Union[Reject, _Mapping]]] = ..., credit: _Optional[int] = ...) -> None: ...
+    columns: bool
+    def __init__(self, handle: _Optional[int] = ..., epoch: _Optional[int] = ..., committed: _Optional[int] = ..., rejects: _Optional[_Iterable[_Union[Reject, _Mapping]]] = ..., credit: _Optional[int] = ..., columns: bool = ...) -> None: ...
 
 class Append(_message.Message):
-    __slots__ = ("handle", "first", "definitions", "cells", "gap_to", "gap_reason")
+    __slots__ = ("handle", "first", "definitions", "cells", "gap_to", "gap_reason", "columns")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     DEFINITIONS_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
     GAP_TO_FIELD_NUMBER: _ClassVar[int]
     GAP_REASON_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
     handle: int
     first: int
     definitions: bytes
     cells: bytes
     gap_to: int
     gap_reason: GapReason
-    def __init__(self, handle: _Optional[int] = ..., first: _Optional[int] = ..., definitions: _Optional[bytes] = ..., cells: _Optional[bytes] = ..., gap_to: _Optional[int] = ..., gap_reason: _Optional[_Union[GapReason, str]] = ...) -> None: ...
+    columns: Columns
+    def __init__(self, handle: _Optional[int] = ..., first: _Optional[int] = ..., definitions: _Optional[bytes] = ..., cells: _Optional[bytes] = ..., gap_to: _Optional[int] = ..., gap_reason: _Optional[_Union[GapReason, str]] = ..., columns: _Optional[_Union[Columns, _Mapping]] = ...) -> None: ...
+
+class Columns(_message.Message):
+    __slots__ = ("count", "skipped", "heads", "steps", "timestamps", "values")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    skipped: int
+    heads: bytes
+    steps: Numbers
+    timestamps: Numbers
+    values: bytes
+    def __init__(self, count: _Optional[int] = ..., skipped: _Optional[int] = ..., heads: _Optional[bytes] = ..., steps: _Optional[_Union[Numbers, _Mapping]] = ..., timestamps: _Optional[_Union[Numbers, _Mapping]] = ..., values: _Optional[bytes] = ...) -> None: ...
+
+class Numbers(_message.Message):
+    __slots__ = ("first", "stride", "each")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    STRIDE_FIELD_NUMBER: _ClassVar[int]
+    EACH_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    stride: int
+    each: bytes
+    def __init__(self, first: _Optional[int] = ..., stride: _Optional[int] = ..., each: _Optional[bytes] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ("handle",)

@@ -5,7 +5,8 @@ import logging
 from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.writer import Writer
 from headrace.shipping.backoff import Backoff
-from headrace.shipping.session import ShippingSession
+from headrace.shipping.columnar import by_column
+from headrace.shipping.session import MESSAGE_CELLS, ShippingSession
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2
 
@@ -35,6 +36,7 @@ class Lane:
         self._pauses = Backoff(FENCED_SECONDS, 12 * FENCED_SECONDS)
         self._session = ShippingSession()
         self._answered = False
+        self._takes_columns = False
         self._refill = refill
         self._defined = 0
         self._introduced = False
@@ -131,8 +133,12 @@ class Lane:
     def _add_cells(self, append: ingest_pb2.Append, count: int) -> None:
         gap = self.reader.gap(append.first)
         if gap is None:
-            append.cells = self.reader.cells(append.first, count)
-            self._session.on_sent(len(append.cells) // wire.CELL_SIZE)
+            cells = self.reader.cells(append.first, count)
+            packed = self._takes_columns and by_column(cells, append)
+            if not packed:
+                cells = cells[: MESSAGE_CELLS * wire.CELL_SIZE]
+                append.cells = cells
+            self._session.on_sent(len(cells) // wire.CELL_SIZE, by_column=packed)
             return
         append.gap_to, append.gap_reason = gap.to, gap.reason  # type: ignore[assignment]
         self._session.on_sent(gap.to - append.first)
@@ -152,6 +158,7 @@ class Lane:
         self._answered = True
         if kind == "opened":
             self._session.on_opened(answer.committed, answer.credit)
+            self._takes_columns = answer.columns  # type: ignore[union-attr]
         else:
             self._session.on_ack(answer.committed, answer.credit)
         if self.writer is not None:
