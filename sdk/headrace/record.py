@@ -15,9 +15,6 @@ from headrace.together import together
 from headrace_proto import limits
 from headrace_proto.v1 import tracking_pb2 as pb
 
-_FLOAT = frozenset((float,))
-_STR = frozenset((str,))
-
 
 def metric(
     log: RunLog,
@@ -45,17 +42,24 @@ def metrics(
     timestamp: values.Whole | None = None,
 ) -> RunOperation:
     """Writes one point of each key, as one operation."""
-    # The keys, too: a member of a string enumeration equals another string than the one it is logged under.
-    if not (_FLOAT.issuperset(map(type, points.values())) and _STR.issuperset(map(type, points))):
-        points = {
-            values.key(key): value if type(value) is float else values.number(f"metric {key!r}", value)
-            for key, value in points.items()
-        }
     if type(step) is not int:
         step = 0 if step is None else values.whole("step", step)
     if timestamp is not None:
         timestamp = values.milliseconds("timestamp", timestamp)
+    if not _are_numbers(points):
+        points = {values.key(key): values.number(f"metric {key!r}", value) for key, value in points.items()}
     return log.log_metrics(points, step, timestamp)  # type: ignore[arg-type]
+
+
+def _are_numbers(points: Mapping[str, Any]) -> bool:
+    """Whether all values are floats and integers that a float holds; perhaps False though they are.
+
+    Their sum is a float then. Looking at each type takes four times as long, as long as packing them.
+    """
+    try:
+        return type(sum(points.values(), 0.0)) is float
+    except Exception:  # noqa: BLE001 - whatever a value's own addition raises
+        return False
 
 
 def series(

@@ -84,7 +84,7 @@ def key(value: str, argument: str = "key") -> str:
     """A metric's, param's or tag's key."""
     if not isinstance(value, str):
         raise InvalidArgumentError(argument, f"is {_shown(value)}; expected a string")
-    text = str(value)
+    text = str.__str__(value)  # of a member of a string enumeration: its value, as protobuf and JSON have it
     if problem := limits.key_problem(text):
         raise InvalidArgumentError(f"{argument} {text[:80]!r}", problem)
     return text

@@ -106,7 +106,10 @@ class RunLog:
     def log_metrics(
         self, metrics: Mapping[str, float], step: int = 0, timestamp: int | None = None
     ) -> RunOperation:
-        """Writes one point of each key, as one operation; the cells of a set of keys are kept ready."""
+        """Writes one point of each key, as one operation; the cells of a set of keys are kept ready.
+
+        Keys may be of a subclass of ``str``, values whatever ``struct`` takes for a float.
+        """
         time = time_ns() // 1_000_000 if timestamp is None else timestamp
         keys = tuple(metrics)
         if not keys:
@@ -273,7 +276,8 @@ class RunLog:
         return head
 
     def _template(self, keys: tuple[str, ...]) -> Template:
-        template = Template([self._head(key) for key in keys])
+        plain = (str.__str__(key) if isinstance(key, str) else key for key in keys)
+        template = Template([self._head(key) for key in plain])
         if len(self._templates) >= TEMPLATES:
             self._templates.clear()
         self._templates[keys] = template

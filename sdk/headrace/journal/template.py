@@ -12,7 +12,7 @@ from headrace_proto.wire import CELL_SIZE, GIVEN_HEAD
 class Template:
     """One cell of each series; filled in and copied by one call at a time."""
 
-    __slots__ = ("_cells", "_columns", "_given", "_heads", "_values")
+    __slots__ = ("_cells", "_columns", "_given", "_heads", "_numbers", "_values")
 
     def __init__(self, heads: Sequence[int]) -> None:
         """``heads``: the first words of the series' cells."""
@@ -22,6 +22,7 @@ class Template:
         words[::WORDS] = self._heads
         self._given = False
         self._columns: tuple[Any, Any] = words[STEP::WORDS], words[TIMESTAMP::WORDS]
+        self._numbers = [0, 0]
         self._values = self._cells.cast("d")[VALUE::WORDS]
         if numpy := sys.modules.get("numpy"):  # fills a column five times as fast
             step, timestamp = self._columns
@@ -33,12 +34,15 @@ class Template:
             heads = [head + GIVEN_HEAD * given for head in self._heads]
             self._cells.cast("q")[::WORDS] = memoryview(array("q", heads))
             self._given = given
-        for column, number in zip(self._columns, (step, timestamp), strict=True):
-            if column[0] == number:
+        numbers = self._numbers
+        for place, number in enumerate((step, timestamp)):
+            if numbers[place] == number:
                 continue
+            column = self._columns[place]
             if isinstance(column, memoryview):
                 column[:] = memoryview(array("q", (number,)) * len(column))
             else:
                 column.fill(number)
+            numbers[place] = number
         self._values[:] = memoryview(values).cast("d")
         return self._cells
