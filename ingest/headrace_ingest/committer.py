@@ -1,8 +1,8 @@
 """The group commit: what arrived while the last commit ran is the next one; idle, there is no waiting.
 
 One loop takes what waits, as one group: decodes it, writes its segment, and commits it by one transaction.
-While that runs, the next groups, if they are large, are decoded one after the other, and the segments of
-some are written at once. Groups commit one after the other, each when the outcome of the one before is
+While that runs, the next groups, if they are full, are decoded one after the other, and the segments of some
+are written at once. Groups commit one after the other, each when the outcome of the one before is
 known. A writer that lost its place (fenced, or ahead elsewhere) is dropped, and the rest of its group
 commits.
 """
@@ -32,11 +32,9 @@ from headrace_storage.segments.write import SegmentWriter
 log = structlog.get_logger("headrace")
 
 MAX_CELLS: Final = 1 << 18
-"""Cells in a group; one message more at most."""
-
-LARGE_CELLS: Final = 1 << 16
-"""Cells from which on preparing takes about as long as a commit, and overlaps it. Fewer wait for it to end
-instead, so that more comes together."""
+"""Cells in a group; one message more at most. A full one is prepared while others commit. Fewer cells wait
+until that ends, so that more come together: files of a quarter of this cost a third of the points per second
+where calls have 100 metrics."""
 
 INLINE_CELLS: Final = 1 << 12
 """Cells up to which decoding is quicker than handing it to a thread."""
@@ -140,7 +138,7 @@ class Committer:
         """What waits, at most ``MAX_CELLS``, as soon as it is worth it; nothing at the end."""
         commit.add_done_callback(lambda _: self._wake.set())
         while True:
-            enough = self._waiting_cells >= LARGE_CELLS or (self._waiting and commit.done())
+            enough = self._waiting_cells >= MAX_CELLS or (self._waiting and commit.done())
             if enough and (shares := self._take()):
                 return shares
             if self._closing and not self._waiting:

@@ -20,6 +20,7 @@ import numpy as np
 import structlog
 
 from headrace.journal.reader import JournalReader
+from headrace.shipping import columnar
 from headrace.shipping import session as shipping_session
 from headrace.shipping import shipper as shipping_shipper
 from headrace.shipping.backoff import Backoff
@@ -299,10 +300,12 @@ def small_and_silent() -> Iterator[None]:
     logger.setLevel(logging.CRITICAL + 1)
     try:
         with (
-            mock.patch.object(committer_module, "MAX_CELLS", 24),
-            mock.patch.object(committer_module, "LARGE_CELLS", 6),
+            mock.patch.object(committer_module, "MAX_CELLS", 12),
             mock.patch.object(shipping_session, "MESSAGE_CELLS", 10),
+            mock.patch.object(shipping_session, "COLUMN_CELLS", 20),
             mock.patch.object(shipping_session, "PATIENT_CELLS", 3),
+            mock.patch.object(columnar, "LEAST_CELLS", 4),
+            mock.patch.object(columnar, "LEAST_ROWS", 1),
         ):
             yield
     finally:

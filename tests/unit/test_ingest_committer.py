@@ -11,7 +11,7 @@ import pytest
 
 from headrace_ingest.admission import Claim
 from headrace_ingest.bounds import Bounds
-from headrace_ingest.committer import BATCH_BYTES, LARGE_CELLS, Committer
+from headrace_ingest.committer import BATCH_BYTES, MAX_CELLS, Committer
 from headrace_ingest.incarnation import Identity, Incarnation
 from headrace_ingest.lane import Lane
 from headrace_ingest.outbox import Outbox
@@ -149,12 +149,12 @@ async def test_a_large_group_is_prepared_while_the_last_one_commits() -> None:
         here.catalog.gate.clear()
         here.submit(first, cells([1.0]))
         await here.until(lambda: here.catalog.attempts)
-        here.submit(large, cells([1.0]) * LARGE_CELLS)
+        here.submit(large, cells([1.0]) * MAX_CELLS)
         await here.until(lambda: len(here.segments.written) == 2)
         await asyncio.sleep(0.01)
         assert len(here.catalog.attempts) == 1
         here.catalog.gate.set()
-        assert (await here.answer(large)).committed == LARGE_CELLS
+        assert (await here.answer(large)).committed == MAX_CELLS
 
 
 async def test_an_unknown_outcome_is_the_same_group_again() -> None:
@@ -319,7 +319,7 @@ async def test_nobody_waits_behind_all_that_another_sent() -> None:
         here.catalog.gate.clear()
         here.submit(blocker, cells([0.0]))
         await here.until(lambda: here.catalog.attempts)
-        large = cells([1.0]) * LARGE_CELLS
+        large = cells([1.0]) * (MAX_CELLS // 4)
         for _ in range(12):
             here.submit(greedy, large)
         here.submit(modest, cells([2.0]))
