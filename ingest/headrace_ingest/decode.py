@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from headrace_ingest.changes import run_change
 from headrace_ingest.columnar import CELL, Columns
-from headrace_ingest.dictionary import Dictionary
+from headrace_ingest.dictionary import Dictionary, SeriesNames
 from headrace_ingest.session import Batch, GapBatch
 from headrace_proto.limits import MAX_TIMESTAMP
 from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.model import Change, Gap, Reject, Rows, Series
+from headrace_storage.segments.columns import join_tables
 
 _NO_TIME: Final = np.iinfo(np.int64).min
 
@@ -118,7 +119,7 @@ class _Columns:
         self._writer = np.empty(room, np.uint32)
         self._sequence = np.empty(room, np.int64)
         self._order_time = np.empty(room, np.int64)
-        self._codes: dict[Series, int] = {}
+        self._tables: list[tuple[slice, Sequence[Series]]] = []
 
     def append(
         self, cells: NDArray[np.void], good: Mask | None, first: int, writer: int, order_time: int
@@ -163,42 +164,43 @@ class _Columns:
         self.length = to.stop
         return int(reached[-1])
 
-    def name_series(self, begin: int, series: Sequence[Series]) -> None:
-        """Turns the writer's numbers from row ``begin`` on into codes of the table that all writers share."""
+    def name_series(self, begin: int, series: SeriesNames) -> None:
+        """Turns the writer's numbers from row ``begin`` on into codes of a table of its own."""
         numbers = self._series[begin : self.length]
         if len(numbers) == 0:
             return
+        used: NDArray[np.integer[Any]]
         span = int(numbers.max()) + 1
         if numbers.min() == span - 1:
-            numbers[:] = self._codes_of(series, numbers[:1])
-            return
-        if span > 4 * len(numbers):
-            distinct, positions = np.unique(numbers, return_inverse=True)
-            numbers[:] = self._codes_of(series, distinct)[positions]
-            return
-        is_used = np.zeros(span, np.bool_)
-        is_used[numbers] = True
-        used = np.flatnonzero(is_used)
-        code_of = np.empty(span, np.uint32)
-        code_of[used] = self._codes_of(series, used)
-        numbers[:] = code_of[numbers]
-
-    def _codes_of(self, series: Sequence[Series], used: NDArray[np.integer[Any]]) -> NDArray[np.uint32]:
-        codes = self._codes
-        return np.array([codes.setdefault(series[number], len(codes)) for number in used.tolist()], np.uint32)
+            used = numbers[:1].copy()
+            numbers[:] = 0
+        elif span > 4 * len(numbers):
+            used, positions = np.unique(numbers, return_inverse=True)
+            numbers[:] = positions
+        else:
+            is_used = np.zeros(span, np.bool_)
+            is_used[numbers] = True
+            used = np.flatnonzero(is_used)
+            code_of = np.empty(span, np.uint32)
+            code_of[used] = np.arange(len(used))
+            numbers[:] = code_of[numbers]
+        self._tables.append((slice(begin, self.length), series.select(used)))
 
     def rows(self, writers: Sequence[UUID]) -> Rows:
         """All rows that were added."""
         end = self.length
+        series, table = join_tables(
+            [self._series[rows] for rows, _ in self._tables], [table for _, table in self._tables]
+        )
         return Rows(
-            series=self._series[:end],
+            series=series,
             step=self._step[:end],
             timestamp=self._timestamp[:end],
             value=self._value[:end],
             writer=self._writer[:end],
             sequence=self._sequence[:end],
             order_time=self._order_time[:end],
-            series_table=list(self._codes),
+            series_table=table,
             writer_table=writers,
         )
 

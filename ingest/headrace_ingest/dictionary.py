@@ -1,6 +1,8 @@
 """What the numbers in a writer's cells mean: the definitions that its stream sent. No I/O."""
 
-from typing import Final, TypeVar
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,57 @@ from headrace_ingest.kept import Kept, Share, unbounded
 from headrace_proto.limits import MAX_TOKEN_LENGTH, key_problem, text_problem
 from headrace_proto.wire import MalformedError, RunDefinition, SeriesDefinition, parse_definitions
 from headrace_storage.model import Series
+from headrace_storage.segments.names import MANY, Names, Texts, TextStore
 
 Definition = TypeVar("Definition")
 
 _OBJECTS: Final = 230
-"""Bytes that the objects of a definition take, beside the text."""
+"""Bytes that the objects of a run's definition take, or of a series' that is refused, beside the text."""
+
+_SERIES: Final = 30
+"""Bytes that a series' definition takes besides."""
+
+
+class SeriesNames:
+    """The series of a writer by number, a few bytes each beside their keys."""
+
+    def __init__(self, runs: Sequence[RunDefinition]) -> None:
+        """``runs``: the writer's; it grows."""
+        self._runs = runs
+        self._run = array("I")
+        self._keys = TextStore()
+
+    def __len__(self) -> int:
+        return len(self._run)
+
+    def __getitem__(self, number: int) -> Series:
+        _, run_id, attempt = self._runs[self._run[number]]
+        return Series(run_id, self._keys[number], attempt)
+
+    def put(self, number: int, run: int, key: str) -> None:
+        """Appends a series, or replaces the newest: as for runs."""
+        if number == len(self._run):
+            self._keys.append(key)
+            self._run.append(run)
+        elif number == len(self._run) - 1:
+            self._keys.replace_newest(key)
+            self._run[-1] = run
+        else:
+            raise MalformedError(_out_of_order(number, len(self._run)))
+
+    def select(self, numbers: NDArray[np.integer[Any]]) -> Sequence[Series]:
+        """The series with these numbers, which ascend."""
+        if len(numbers) < MANY:
+            return [self[number] for number in numbers.tolist()]
+        # A copy: a view would keep the array from growing, while the stream goes on defining.
+        run = np.array(self._run[int(numbers[0]) : int(numbers[-1]) + 1], np.uint32)[numbers - numbers[0]]
+        used, codes = np.unique(run, return_inverse=True)
+        runs = [self._runs[number] for number in used.tolist()]
+        run_ids, attempts = (
+            Texts(texts.codes[codes], texts.texts)
+            for texts in (Texts.of([run.run_id for run in runs]), Texts.of([run.attempt for run in runs]))
+        )
+        return Names(run_ids, Texts.of(self._keys.take(numbers)), attempts)
 
 
 class Dictionary:
@@ -27,7 +75,7 @@ class Dictionary:
     def __init__(self, bounds: Bounds = DEFAULTS, share: Share | None = None) -> None:
         """``share``: the stream's, which the definitions count for."""
         self.runs: list[RunDefinition] = []
-        self.series: list[Series] = []
+        self.series = SeriesNames(self.runs)
         self.problems: dict[int, str] = {}
         """By series: why its points are refused."""
         self._bounds = bounds
@@ -42,7 +90,7 @@ class Dictionary:
         size, bound = self._kept.size + len(frames), self._bounds.definitions
         try:
             for definition in parse_definitions(frames):
-                size += _OBJECTS
+                size += _SERIES if isinstance(definition, SeriesDefinition) else _OBJECTS
                 if size > bound:
                     raise malformed(
                         f"{len(self.runs)} runs and {len(self.series)} series are defined, and with the next "
@@ -51,24 +99,25 @@ class Dictionary:
                 if isinstance(definition, RunDefinition):
                     _put(self.runs, definition.run, definition)
                 else:
-                    self._add_series(definition)
+                    size += self._add_series(definition)
         except MalformedError as error:
             raise malformed(str(error)) from error
         self._kept.resize(size)
 
-    def _add_series(self, definition: SeriesDefinition) -> None:
+    def _add_series(self, definition: SeriesDefinition) -> int:
+        """The bytes that it takes beside the usual ones."""
         number, run, key = definition
         if run >= len(self.runs):
             raise MalformedError(f"series {number} is of run {run}, which is not defined")
-        _, run_id, attempt = self.runs[run]
-        _put(self.series, number, Series(run_id, key, attempt))
+        self.series.put(number, run, key)
         problem = self.run_problem(run)
         if problem is None and (of_key := key_problem(key)):
             problem = f"the metric key {key[:50]!r} {of_key}"
-        if problem:
-            self.problems[number] = problem
-        else:
+        if problem is None:
             self.problems.pop(number, None)
+            return 0
+        self.problems[number] = problem
+        return _OBJECTS
 
     def run_problem(self, run: int) -> str | None:
         """Why records of ``run`` are refused; ``None`` when they are not."""
@@ -90,4 +139,8 @@ def _put(table: list[Definition], number: int, definition: Definition) -> None:
     elif table and number == len(table) - 1:
         table[number] = definition
     else:
-        raise MalformedError(f"number {number} is defined after {len(table) - 1}, they have no gaps")
+        raise MalformedError(_out_of_order(number, len(table)))
+
+
+def _out_of_order(number: int, count: int) -> str:
+    return f"number {number} is defined after {count - 1}, they have no gaps"

@@ -22,7 +22,7 @@ from ingest_client import NOW, cells, change, define
 from ingest_daemon import DaemonProcess, eventually
 
 MIB = 1 << 20
-WRITERS, STREAMS, DEFINITIONS, KEPT = 50, 40, 32 * MIB, 48 * MIB
+WRITERS, STREAMS, DEFINITIONS, KEPT = 50, 40, 8 * MIB, 48 * MIB
 """Bounds of the daemon below that are not the default ones."""
 
 LARGEST_GROWTH = 700 * MIB

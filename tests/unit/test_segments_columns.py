@@ -65,7 +65,7 @@ def test_more_series_than_one_pass_of_the_radix_sort_takes() -> None:
 def test_the_result_names_only_series_that_occur() -> None:
     points = [Logged(RUNS[0], key, "", 0, 0, 0.0, WRITERS[0], 0, 0) for key in ("c", "b", "a", "d")]
     some = take(to_rows(points), slice(1, 3))
-    assert used(some.series, len(some.series_table)) == [1, 2]
+    assert used(some.series, len(some.series_table)).tolist() == [1, 2]
     result = sort_by_series(some)
     assert [entry.key for entry in result.series_table] == ["a", "b"]
     assert exact(to_points(result)) == exact([points[2], points[1]])

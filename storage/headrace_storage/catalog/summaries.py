@@ -172,7 +172,7 @@ async def _add(connection: Connection, summaries: SummaryColumns) -> None:
     """Rows are locked in the order of run and key, in which they stand, so that folds do not deadlock."""
     for start in range(0, len(summaries.keys), _ROWS_A_STATEMENT):
         chunk = slice(start, start + _ROWS_A_STATEMENT)
-        keys, numbers = summaries.keys[chunk], summaries.numbers[chunk]
+        keys, numbers = list(summaries.keys[chunk]), summaries.numbers[chunk]
         runs = {run_id: place for place, run_id in enumerate(dict.fromkeys(run for run, _ in keys), 1)}
         await connection.execute(
             _QUERIES["fold"],

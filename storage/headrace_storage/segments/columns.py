@@ -6,16 +6,19 @@ from itertools import chain, pairwise
 from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headrace_storage.model import Rows
+from headrace_storage.model import Rows, Series
+from headrace_storage.segments.names import MANY, Names, joined
 
 Entry = TypeVar("Entry", bound=Hashable)
+Number = TypeVar("Number", bound=np.generic)
 
 _RADIX_BITS = 16
 """NumPy's stable sort is a radix sort up to this width, ten times as fast as on wider integers."""
+
+_STRETCH = 16
+"""Rows of a series that follow each other, on average, from which on stretches are sorted instead of rows."""
 
 
 def empty() -> Rows:
@@ -30,7 +33,7 @@ def concat(parts: Sequence[Rows]) -> Rows:
         return parts[0]
     if not parts:
         return empty()
-    series, series_table = _join([p.series for p in parts], [p.series_table for p in parts])
+    series, series_table = join_tables([p.series for p in parts], [p.series_table for p in parts])
     writer, writer_table = _join([p.writer for p in parts], [p.writer_table for p in parts])
     return Rows(
         series=series,
@@ -47,36 +50,34 @@ def concat(parts: Sequence[Rows]) -> Rows:
 
 def take(rows: Rows, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
     """The points at ``chosen`` (positions, a mask, or a slice), with the same tables."""
+
+    def of(column: NDArray[Number]) -> NDArray[Number]:
+        # For positions, this is half as long as indexing.
+        return column[chosen] if isinstance(chosen, slice) or chosen.dtype == bool else column.take(chosen)
+
     return Rows(
-        series=rows.series[chosen],
-        step=rows.step[chosen],
-        timestamp=rows.timestamp[chosen],
-        value=rows.value[chosen],
-        writer=rows.writer[chosen],
-        sequence=rows.sequence[chosen],
-        order_time=rows.order_time[chosen],
+        series=of(rows.series),
+        step=of(rows.step),
+        timestamp=of(rows.timestamp),
+        value=of(rows.value),
+        writer=of(rows.writer),
+        sequence=of(rows.sequence),
+        order_time=of(rows.order_time),
         series_table=rows.series_table,
         writer_table=rows.writer_table,
     )
 
 
-def used(codes: NDArray[np.uint32], size: int) -> list[int]:
+def used(codes: NDArray[np.uint32], size: int) -> NDArray[np.intp]:
     """Which of the codes below ``size`` occur, ascending."""
-    if len(codes) and (lowest := codes.min()) == codes.max():
-        return [int(lowest)]
+    starts = starts_of_groups(codes)
+    if len(starts) * _STRETCH <= len(codes):
+        codes = codes[starts]
     if len(codes) < size // 8:
-        return list(np.unique(codes).tolist())
+        return np.unique(codes).astype(np.intp)
     flags = np.zeros(size, np.bool_)
     flags[codes.astype(np.intp)] = True
-    return list(np.flatnonzero(flags).tolist())
-
-
-def encoded_texts(texts: Sequence[str]) -> tuple[NDArray[np.int32], pa.StringArray]:
-    """``texts`` as indices into its distinct strings, in order of appearance."""
-    if len(set(texts)) == 1:  # as runs and attempts often are: many times quicker
-        return np.zeros(len(texts), np.int32), pa.array(texts[:1], pa.string())
-    encoded = pa.array(texts, pa.string()).dictionary_encode()
-    return encoded.indices.to_numpy(), encoded.dictionary
+    return np.flatnonzero(flags)
 
 
 def select_series(rows: Rows, run_id: str, key: str) -> Rows:
@@ -125,11 +126,23 @@ def order_of(codes: NDArray[np.uint32], size: int) -> NDArray[np.intp] | None:
     """The stable ascending order of codes below ``size``; ``None`` when they ascend as they stand."""
     if (codes[1:] >= codes[:-1]).all():
         return None
+    starts = starts_of_groups(codes)
+    if len(starts) * _STRETCH <= len(codes):
+        return _order_of_stretches(codes, starts)
     order = np.argsort(codes.astype(np.uint16), kind="stable")
     if size <= 1 << _RADIX_BITS:
         return order
     high = (codes >> _RADIX_BITS).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")]
+
+
+def _order_of_stretches(codes: NDArray[np.uint32], starts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same, by sorting the stretches that begin at ``starts``."""
+    by = np.argsort(codes[starts], kind="stable")
+    lengths = np.diff(starts, append=len(codes))[by]
+    order: NDArray[np.intp] = np.repeat(starts[by] - (np.cumsum(lengths) - lengths), lengths)
+    order += np.arange(len(codes))
+    return order
 
 
 def steps_ascend(series: NDArray[np.uint32], step: NDArray[np.int64]) -> bool:
@@ -152,16 +165,31 @@ def series_codes(
         return np.empty(0, np.uint32), np.empty(0, np.intp)
     change = (run[1:] != run[:-1]) | (key[1:] != key[:-1]) | (attempt[1:] != attempt[:-1])
     starts = np.concatenate(([0], np.flatnonzero(change) + 1))
-    triples = np.stack([run[starts], key[starts], attempt[starts]])
-    _, first, code = np.unique(triples, axis=1, return_index=True, return_inverse=True)
-    lengths = np.diff(starts, append=len(run))
-    return np.repeat(code.ravel().astype(np.uint32), lengths), starts[first]
+    runs, keys, attempts = (column[starts].astype(np.int64) for column in (run, key, attempt))
+    triples = (runs * (keys.max() + 1) + keys) * (attempts.max() + 1) + attempts
+    _, first, code = np.unique(triples, return_index=True, return_inverse=True)
+    return np.repeat(code.astype(np.uint32), np.diff(starts, append=len(run))), starts[first]
+
+
+def join_tables(
+    codes: Sequence[NDArray[np.uint32]], tables: Sequence[Sequence[Series]]
+) -> tuple[NDArray[np.uint32], Sequence[Series]]:
+    """Codes into one table of series that holds each entry once."""
+    if not any(isinstance(table, Names) for table in tables):
+        return _join(codes, tables)
+    if all(table is tables[0] for table in tables):
+        return np.concatenate(codes), tables[0]
+    ranks, names = joined(tables).ranked()
+    offsets = np.cumsum([0, *map(len, tables)]).tolist()
+    return np.concatenate([ranks[at:].take(c) for at, c in zip(offsets, codes, strict=False)]), names
 
 
 def _join(
     codes: Sequence[NDArray[np.uint32]], tables: Sequence[Sequence[Entry]]
 ) -> tuple[NDArray[np.uint32], list[Entry]]:
     """Codes into one table that holds each entry once."""
+    if not tables:
+        return np.empty(0, np.uint32), []
     if all(part is tables[0] for part in tables):
         return np.concatenate(codes), list(tables[0])
     table = list(dict.fromkeys(chain.from_iterable(tables)))
@@ -173,25 +201,20 @@ def _join(
 def _ranked(rows: Rows) -> Rows:
     """The same points with a series table that ascends and holds what occurs, each series once."""
     occurring = used(rows.series, len(rows.series_table))
-    entries = [rows.series_table[code] for code in occurring]
-    if all(before < after for before, after in pairwise(entries)):
-        ranks, ordered = np.arange(len(entries), dtype=np.uint32), entries
+    if len(occurring) < MANY:
+        entries = [rows.series_table[code] for code in occurring.tolist()]
+        ascends = all(before < after for before, after in pairwise(entries))
+        ordered: Sequence[Series] = entries if ascends else sorted(set(entries))
+        place = {entry: rank for rank, entry in enumerate(ordered)}
+        ranks = np.fromiter((place[entry] for entry in entries), np.uint32, len(entries))
     else:
-        runs, keys, attempts = (_rank_texts([entry[name] for entry in entries]) for name in range(3))
-        # Sorting numbers that stand for the three names is much cheaper than sorting the names' tuples.
-        triples = (runs * (keys.max() + 1) + keys) * (attempts.max() + 1) + attempts
-        _, first, inverse = np.unique(triples, return_index=True, return_inverse=True)
-        ranks, ordered = inverse.astype(np.uint32), [entries[i] for i in first.tolist()]
+        names = Names.of(rows.series_table)
+        if len(occurring) < len(names):
+            names = names.take(occurring).narrowed()
+        ranks, ordered = names.ranked()
     series = rows.series
     if len(occurring) < len(rows.series_table) or (ranks[1:] < ranks[:-1]).any():
         mapping = np.zeros(len(rows.series_table), np.uint32)
         mapping[occurring] = ranks
         series = mapping.take(series)
     return replace(rows, series=series, series_table=ordered)
-
-
-def _rank_texts(texts: Sequence[str]) -> NDArray[np.int64]:
-    indices, distinct = encoded_texts(texts)
-    rank = np.empty(len(distinct), np.int64)
-    rank[pc.sort_indices(distinct).to_numpy()] = np.arange(len(distinct))
-    return rank[indices]

@@ -100,7 +100,7 @@ def _narrowed(codes: NDArray[np.uint32], size: int) -> tuple[NDArray[np.uint32],
     """Codes into only those entries of a table of ``size`` that occur, and which these are."""
     if size == 1:
         return codes, [0]
-    occurring = used(codes, size)
+    occurring = used(codes, size).tolist()
     if len(occurring) == size:
         return codes, occurring
     return np.searchsorted(occurring, codes).astype(np.uint32), occurring

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from headrace_storage.model import Rows, Series
 from headrace_storage.segments.columns import concat, order_of, sort_by_series, steps_ascend, take
+from headrace_storage.segments.names import MANY, joined
+
+_NO_SERIES = np.uint32(0)
 
 Place = tuple[Series, int]
 """Where points stand in the order: a series and a step."""
@@ -123,8 +126,9 @@ def _sorted_pieces(parts: Sequence[Rows], size: int) -> Iterator[Rows]:
     """
     if not parts:
         return
-    table = sorted(set(chain.from_iterable(part.series_table for part in parts)))
-    series, order = _order(parts, table)
+    table, series, order = _order(parts)
+    # Without their series, which the pieces get from the common table, parts are joined quickly.
+    parts = [replace(part, series=np.broadcast_to(_NO_SERIES, len(part)), series_table=()) for part in parts]
     offsets = np.cumsum([0, *map(len, parts)])
     begin = np.zeros(len(parts), np.int64)
     for start in range(0, len(series), size):
@@ -148,12 +152,11 @@ def _sorted_pieces(parts: Sequence[Rows], size: int) -> Iterator[Rows]:
 
 
 def _order(
-    parts: Sequence[Rows], table: Sequence[Series]
-) -> tuple[NDArray[np.uint32], NDArray[np.intp] | None]:
-    """The sorted series, as codes into ``table``, and where their points stand in the parts together."""
-    place = {series: code for code, series in enumerate(table)}
-    maps = [np.array([place[entry] for entry in part.series_table], np.uint32) for part in parts]
-    series = np.concatenate([m[part.series] for m, part in zip(maps, parts, strict=True)])
+    parts: Sequence[Rows],
+) -> tuple[Sequence[Series], NDArray[np.uint32], NDArray[np.intp] | None]:
+    """All series, ascending; the sorted ones of the points, as codes into these; and the points' order."""
+    table, maps = _table([part.series_table for part in parts])
+    series = np.concatenate([m.take(part.series) for m, part in zip(maps, parts, strict=True)])
     step = np.concatenate([part.step for part in parts])
     order = order_of(series, len(table))
     if order is not None:
@@ -161,4 +164,15 @@ def _order(
     if not steps_ascend(series, step):
         by_step = np.lexsort((step, series))
         order = by_step if order is None else order[by_step]
-    return series, order
+    return table, series, order
+
+
+def _table(tables: Sequence[Sequence[Series]]) -> tuple[Sequence[Series], list[NDArray[np.uint32]]]:
+    """The series of all tables, ascending, and where those of each stand there."""
+    sizes = list(map(len, tables))
+    if sum(sizes) < MANY:
+        table = sorted(set(chain.from_iterable(tables)))
+        place = {series: code for code, series in enumerate(table)}
+        return table, [np.array([place[entry] for entry in part], np.uint32) for part in tables]
+    ranks, names = joined(tables).ranked()
+    return names, np.split(ranks, np.cumsum(sizes)[:-1])

@@ -19,16 +19,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
-from headrace_storage.model import Rows, SegmentRef, Series
+from headrace_storage.model import Rows, SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.authors import writers_in, writers_of
 from headrace_storage.segments.columns import concat, empty, select_series, series_codes
 from headrace_storage.segments.inline import decode_inline
 from headrace_storage.segments.merge import Chunk
+from headrace_storage.segments.names import MANY, Names, Texts
 from headrace_storage.segments.points import Points, points_of_rollups, points_of_series
 from headrace_storage.segments.rollups import Rollups, read_rollups
 from headrace_storage.segments.schema import FORMAT, FORMAT_KEY, SCHEMA, TEXTS
-from headrace_storage.segments.summary import SummaryColumns, summarise
+from headrace_storage.segments.summary import SummaryColumns, merge, summarise
 
 Result = TypeVar("Result")
 
@@ -77,7 +78,11 @@ class SegmentReader:
 
     async def summarise(self, refs: Sequence[SegmentRef]) -> SummaryColumns:
         """The summaries of all the segments' points. Raises as :meth:`read` does."""
-        return await asyncio.to_thread(lambda: summarise(self._read_all(refs, "", "")))
+
+        def work() -> SummaryColumns:
+            return merge([summarise(chunk.rows) for source in self.sources(refs) for chunk in source])
+
+        return await asyncio.to_thread(work)
 
     def read_rollups(self, ref: SegmentRef, run_id: str, key: str) -> Rollups | None:
         """The rollups of a series; ``None`` when only its points can tell. Raises as :meth:`read` does.
@@ -255,9 +260,11 @@ def _to_rows(table: pa.Table, run_id: str, key: str) -> Rows:
         if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
             chosen = slice(chosen[0], chosen[-1] + 1)  # as it is in a sorted file: nothing is copied
     series, samples = series_codes(run[chosen], key_codes[chosen], attempt[chosen])
-    names = (
-        texts.take(pa.array(codes[chosen][samples])).to_pylist()
-        for texts, codes in ((runs, run), (keys, key_codes), (attempts, attempt))
+    names = Names(
+        *(
+            Texts(codes[chosen][samples].view(np.int32), texts)
+            for texts, codes in ((runs, run), (keys, key_codes), (attempts, attempt))
+        )
     )
     return Rows(
         series=series,
@@ -267,7 +274,7 @@ def _to_rows(table: pa.Table, run_id: str, key: str) -> Rows:
         writer=writer[chosen],
         sequence=_numbers(table["sequence"])[chosen],
         order_time=_numbers(table["order_time"])[chosen],
-        series_table=[Series(*triple) for triple in zip(*names, strict=True)],
+        series_table=names if len(names) >= MANY else list(names),
         writer_table=[UUID(hex=text) for text in writers.to_pylist()],
     )
 

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace_storage.model import Point, Rows, Summary
+from headrace_storage.model import Point, Rows, Series, Summary
 from headrace_storage.segments.columns import order_of, starts_of_groups
+from headrace_storage.segments.names import MANY, Names, RunKeys, joined
 
 SUMMARY: Final = np.dtype(
     [
@@ -55,7 +56,7 @@ class SummaryColumns(NamedTuple):
         chosen = [
             i for i, (run, key) in enumerate(self.keys) if run in run_ids and (keys is None or key in keys)
         ]
-        return SummaryColumns([self.keys[i] for i in chosen], self.numbers[chosen])
+        return SummaryColumns(_chosen(self.keys, np.array(chosen, np.intp)), self.numbers[chosen])
 
 
 NONE: Final = SummaryColumns((), np.empty(0, SUMMARY))
@@ -65,7 +66,8 @@ def summarise(rows: Rows) -> SummaryColumns:
     """The summaries of the points, by run and key."""
     if not len(rows):
         return NONE
-    keys, codes = _distinct([(series.run_id, series.key) for series in rows.series_table], rows.series)
+    keys, places = _distinct_of(rows.series_table)
+    codes = rows.series if places is None else places.take(rows.series)
     points = _Points(rows.step, rows.timestamp, rows.value)
     if (order := order_of(codes, len(keys))) is not None:
         codes = codes[order]
@@ -76,16 +78,17 @@ def summarise(rows: Rows) -> SummaryColumns:
     numbers["count"] = np.diff(starts, append=len(codes))
     numbers["nan_count"] = np.add.reduceat(np.isnan(points.value), starts, dtype=np.int64)
     _put_bounds(numbers, points.value, points.value, starts)
-    return SummaryColumns([keys[code] for code in codes[starts]], numbers)
+    return SummaryColumns(_chosen(keys, codes[starts]), numbers)
 
 
 def merge(parts: Sequence[SummaryColumns]) -> SummaryColumns:
     """The summaries of all points together, by run and key."""
-    pairs = [pair for part in parts for pair in part.keys]
-    if not pairs:
+    parts = [part for part in parts if len(part.keys)]
+    if not parts:
         return NONE
-    keys, codes = _distinct(pairs, np.arange(len(pairs), dtype=np.uint32))
     numbers = np.concatenate([part.numbers for part in parts])
+    keys, places = _merged([part.keys for part in parts])
+    codes = np.arange(len(numbers), dtype=np.uint32) if places is None else places
     if (order := order_of(codes, len(keys))) is not None:
         codes, numbers = codes[order], numbers[order]
     starts = starts_of_groups(codes)
@@ -127,13 +130,42 @@ class _Points(NamedTuple):
     value: NDArray[np.float64]
 
 
-def _distinct(pairs: list[RunKey], codes: NDArray[np.uint32]) -> tuple[list[RunKey], NDArray[np.uint32]]:
-    """Codes into the distinct pairs, ascending, instead of into ``pairs``."""
+_Places = NDArray[np.uint32] | None
+"""The place of each pair among the distinct ones, which ascend; ``None`` when it is its own."""
+
+
+def _distinct_of(table: Sequence[Series]) -> tuple[Sequence[RunKey], _Places]:
+    """The runs and keys of the series."""
+    if len(table) < MANY:
+        return _distinct([(series.run_id, series.key) for series in table])
+    places, names = RunKeys.of(Names.of(table)).names.ranked()
+    return RunKeys(names), places
+
+
+def _merged(parts: Sequence[Sequence[RunKey]]) -> tuple[Sequence[RunKey], _Places]:
+    """The runs and keys of all parts, which follow each other."""
+    if sum(map(len, parts)) < MANY:
+        return _distinct([pair for part in parts for pair in part])
+    places, names = joined([_as_names(part) for part in parts]).ranked()
+    return RunKeys(names), places
+
+
+def _as_names(keys: Sequence[RunKey]) -> Names:
+    return keys.names if isinstance(keys, RunKeys) else Names.of([Series(*pair, "") for pair in keys])
+
+
+def _distinct(pairs: list[RunKey]) -> tuple[list[RunKey], _Places]:
     keys = sorted(set(pairs))
     if keys == pairs:
-        return keys, codes
+        return keys, None
     place = {pair: code for code, pair in enumerate(keys)}
-    return keys, np.fromiter((place[pair] for pair in pairs), np.uint32, len(pairs))[codes]
+    return keys, np.fromiter((place[pair] for pair in pairs), np.uint32, len(pairs))
+
+
+def _chosen(keys: Sequence[RunKey], at: NDArray[np.integer[Any]]) -> Sequence[RunKey]:
+    if isinstance(keys, RunKeys):
+        return RunKeys(keys.names.take(at))
+    return [keys[place] for place in at.tolist()]
 
 
 def _put_ends(

@@ -6,7 +6,7 @@ An object is written before the transaction that registers it; until then nobody
 import asyncio
 import io
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from zlib import crc32
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from headrace_storage.model import NewSegment, Rows
 from headrace_storage.objects import ObjectStore
-from headrace_storage.segments.columns import encoded_texts, order_by_series, take, used
+from headrace_storage.segments.columns import order_by_series, take, used
 from headrace_storage.segments.inline import encode_inline, least_size
+from headrace_storage.segments.names import Names, Texts, run_ids
 from headrace_storage.segments.rollups import RollupBuilder
 from headrace_storage.segments.schema import (
     COMMIT_OPTIONS,
@@ -91,7 +92,10 @@ def incarnation_prefix(incarnation: int) -> str:
 
 def runs_of(rows: Rows) -> list[str]:
     """The ids of the runs that have points in ``rows``, ascending."""
-    return sorted({rows.series_table[code].run_id for code in used(rows.series, len(rows.series_table))})
+    table, occurring = rows.series_table, used(rows.series, len(rows.series_table))
+    if isinstance(table, Names):
+        return sorted(run_ids(table.take(occurring)))
+    return sorted({table[code].run_id for code in occurring.tolist()})
 
 
 def encode_parquet(rows: Rows) -> bytes:
@@ -101,20 +105,16 @@ def encode_parquet(rows: Rows) -> bytes:
 
 def to_table(rows: Rows) -> pa.Table:
     """The points as an Arrow table of :data:`SCHEMA`; numbers are not copied."""
-    occurring = used(rows.series, len(rows.series_table))
-    entries = [rows.series_table[code] for code in occurring]
-    runs, keys, attempts = (
-        _dictionary([entry[name] for entry in entries], occurring, len(rows.series_table), rows.series)
-        for name in range(3)
-    )
-    writers = [writer.hex for writer in rows.writer_table]
+    codes, names = _names_used(rows)
+    runs, keys, attempts = (_dictionary(column, codes) for column in names.columns)
+    writers = Texts.of([writer.hex for writer in rows.writer_table])
     columns = [
         runs,
         keys,
         pa.array(rows.step),
         pa.array(rows.timestamp).view(TIME),
         pa.array(rows.value),
-        _dictionary(writers, slice(None), len(writers), rows.writer),
+        _dictionary(writers, rows.writer),
         pa.array(rows.sequence),
         pa.array(rows.order_time).view(TIME),
         attempts,
@@ -139,7 +139,7 @@ class _Encoding:
                 writer.write_table(to_table(rows))
                 rollups.add(rows)
                 self.rows += len(rows)
-                self.runs.update({run_id for run_id, _, _ in rows.series_table})
+                self.runs.update(run_ids(rows.series_table))
                 yield from self._counted(sink.drain())
             sink.write(rollups.finish())  # between the last row group and the footer
         yield from self._counted(sink.drain())
@@ -200,15 +200,21 @@ def _starts(rows: Rows) -> range:
     return range(0, len(rows), ROW_GROUP)
 
 
-def _dictionary(
-    texts: Sequence[str], at: list[int] | slice, size: int, codes: NDArray[np.uint32]
-) -> pa.DictionaryArray:
-    """A string column. ``texts`` are the entries ``at`` of a table of ``size``, which ``codes`` index."""
-    indices, distinct = encoded_texts(texts)
-    if len(distinct) == 1:
-        column = np.zeros(len(codes), np.int32)
+def _names_used(rows: Rows) -> tuple[NDArray[np.uint32], Names]:
+    """The names of the series that occur, and codes into these."""
+    occurring = used(rows.series, len(rows.series_table))
+    if len(occurring) == len(rows.series_table):
+        return rows.series, Names.of(rows.series_table).narrowed()
+    if isinstance(rows.series_table, Names):
+        names = rows.series_table.take(occurring).narrowed()
     else:
-        table = np.zeros(size, np.int32)
-        table[at] = indices
-        column = table.take(codes)
-    return pa.DictionaryArray.from_arrays(pa.array(column), distinct, safe=False)
+        names = Names.of([rows.series_table[code] for code in occurring.tolist()])
+    code_of = np.zeros(len(rows.series_table), np.uint32)
+    code_of[occurring] = np.arange(len(occurring))
+    return code_of.take(rows.series), names
+
+
+def _dictionary(names: Texts, codes: NDArray[np.uint32]) -> pa.DictionaryArray:
+    """A string column: the names at ``codes``."""
+    column = np.zeros(len(codes), np.int32) if len(names.texts) == 1 else names.codes.take(codes)
+    return pa.DictionaryArray.from_arrays(pa.array(column), names.texts, safe=False)
