@@ -66,7 +66,12 @@ class Charts:
     def _draw(self, plan: Sequence[SegmentRef], wanted: Wanted) -> Rollups:
         stored: list[tuple[SegmentRef, Rollups]] = []
         rest = _Rest()
+        inline = [ref for ref in plan if ref.path is None]
+        points = self._reader.read_small_points(inline, wanted.run_id, wanted.key)
+        rest.add(points.between(wanted.first_step, wanted.last_step))
         for ref in plan:
+            if ref.path is None:
+                continue
             rollups = self._reader.read_rollups(ref, wanted.run_id, wanted.key)
             if rollups is None:
                 points = self._reader.read_points(ref, wanted.run_id, wanted.key)
