@@ -114,14 +114,14 @@ def get_run(run_id: str) -> Call[Run]:
 
 def get_metric_columns(run_id: str, key: str) -> Call[MetricColumns]:
     """A metric's history, as columns."""
-    request = pb.GetMetricHistoryRequest(run_id=values.run_id(run_id), key=values.key(key))
+    request = pb.GetMetricHistoryRequest(run_id=values.run_id(run_id), key=values.key(key), packed=True)
     return Call("GetMetricHistory", request, _columns, streams=True)
 
 
 def get_metric_history(run_id: str, key: str) -> Call[list[Metric]]:
     """A metric's history."""
 
-    def read(chunks: Iterable[pb.HistoryChunk]) -> list[Metric]:
+    def read(chunks: Sequence[pb.HistoryChunk]) -> list[Metric]:
         columns = _columns(chunks)
         points = zip(columns.values, columns.timestamps, columns.steps, strict=True)
         return [Metric(key, value, timestamp, step) for value, timestamp, step in points]
@@ -255,14 +255,34 @@ def _summary(message: pb.MetricSummary) -> MetricSummary:
     )
 
 
-def _columns(chunks: Iterable[pb.HistoryChunk]) -> MetricColumns:
-    columns = MetricColumns(array("q"), array("q"), array("d"))
-    for chunk in chunks:
-        columns.steps.frombytes(chunk.steps)
-        columns.timestamps.frombytes(chunk.timestamps)
-        columns.values.frombytes(chunk.values)
+def _columns(chunks: Sequence[pb.HistoryChunk]) -> MetricColumns:
+    count = sum(chunk.packed or len(chunk.steps) // 8 for chunk in chunks)
+    # Arrays that grow would be copied over and over.
+    columns = MetricColumns(array("q", [0]) * count, array("q", [0]) * count, array("d", [0.0]) * count)
+    views = [memoryview(columns.steps), memoryview(columns.timestamps), memoryview(columns.values)]
+    for view, name in zip(views, ("steps", "timestamps", "values"), strict=True):
+        octets, at = view.cast("B"), 0
+        for chunk in chunks:
+            part = _unpacked(getattr(chunk, name), chunk.packed)
+            octets[at : at + len(part)] = part
+            at += len(part)
     _order_bytes(columns)
     return columns
+
+
+def _unpacked(column: bytes, count: int) -> "bytes | bytearray | memoryview":
+    """``count`` 8-byte values (0: they are not packed) of a column as ``HistoryChunk`` describes it."""
+    if not count:
+        return column
+    varying, at = column[8], 9
+    if varying == 0xFF:
+        return memoryview(column)[at:]
+    numbers = bytearray(column[:8] * count)
+    for place in range(8):
+        if varying >> place & 1:
+            numbers[place::8] = column[at : at + count]
+            at += count
+    return numbers
 
 
 def _order_bytes(columns: Iterable["array[Any]"]) -> None:
