@@ -125,7 +125,7 @@ async def serve(
                             store,
                             attendance,
                             config.run_lease,
-                            committer.pressed,
+                            pressed=committer.pressed,
                         ),
                     )
                 ),
@@ -167,10 +167,11 @@ def _background(
     store: LocalStore,
     attendance: Attendance,
     run_lease: float | None,
-    pressed: Callable[[], bool],
     incarnation: int,
+    *,
+    pressed: Callable[[], bool],
 ) -> Sequence[Task]:
-    """What an incarnation does beside serving."""
+    """What an incarnation does beside serving; ``pressed``: when it had better wait."""
     incarnations, segments = Incarnations(database), Segments(database)
     lease = Lease(incarnations, incarnation).held
 
