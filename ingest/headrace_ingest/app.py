@@ -118,7 +118,15 @@ async def serve(
                 tasks.create_task(incarnation.beat()),
                 tasks.create_task(
                     keep_house(
-                        incarnation, partial(_background, for_background, store, attendance, config.run_lease)
+                        incarnation,
+                        partial(
+                            _background,
+                            for_background,
+                            store,
+                            attendance,
+                            config.run_lease,
+                            pressed=committer.pressed,
+                        ),
                     )
                 ),
                 tasks.create_task(_stop_when_idle(config, activity, stop)),
@@ -155,9 +163,15 @@ async def _drain(
 
 
 def _background(
-    database: Database, store: LocalStore, attendance: Attendance, run_lease: float | None, incarnation: int
+    database: Database,
+    store: LocalStore,
+    attendance: Attendance,
+    run_lease: float | None,
+    incarnation: int,
+    *,
+    pressed: Callable[[], bool],
 ) -> Sequence[Task]:
-    """What an incarnation does beside serving."""
+    """What an incarnation does beside serving; ``pressed``: when it had better wait."""
     incarnations, segments = Incarnations(database), Segments(database)
     lease = Lease(incarnations, incarnation).held
 
@@ -168,7 +182,7 @@ def _background(
 
     return [
         Fold(Summaries(database, store)).run,
-        Compactor(segments, store, incarnation, lease=lease).run,
+        Compactor(segments, store, incarnation, lease=lease, pressed=pressed).run,
         Publisher(segments, store, lease=lease).run,
         Collector(segments, incarnations, store, incarnation, lease=lease).run,
         Presence(Presences(database), attendance, run_lease, keeps_house=lease).run,

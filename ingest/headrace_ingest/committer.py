@@ -9,6 +9,7 @@ commits.
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from functools import partial
@@ -38,6 +39,9 @@ where calls have 100 metrics."""
 
 INLINE_CELLS: Final = 1 << 12
 """Cells up to which decoding is quicker than handing it to a thread."""
+
+PRESSED_SECONDS: Final = 5.0
+"""How long after a full group the load counts as such that other work had better wait."""
 
 AT_ONCE: Final = 3
 """Groups that are written: two keep the cores busy while a third waits for the disk."""
@@ -86,6 +90,7 @@ class Committer:
         self._held_bytes = 0
         self._known_runs: set[str] = set()
         self._closing = False
+        self._last_full = -PRESSED_SECONDS
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -100,6 +105,10 @@ class Committer:
     async def room(self) -> None:
         """Waits while as much is held as may be: before reading more."""
         await self._room.wait()
+
+    def pressed(self) -> bool:
+        """Whether more arrives than is committed at once."""
+        return time.monotonic() < self._last_full + PRESSED_SECONDS
 
     def close(self) -> None:
         """Has :meth:`run` end once everything is committed."""
@@ -161,6 +170,8 @@ class Committer:
             else:
                 batches.setdefault(lane, []).append(batch)
                 cells += batch.count
+        if cells >= MAX_CELLS:
+            self._last_full = time.monotonic()
         # In the order of their runs: writers of a run each then need no sorting, a sixth of the work.
         return [
             Share(lane, Part(lane.writer, lane.session.dictionary, lane.order_time, batches[lane]))

@@ -39,6 +39,9 @@ _MOST_ROWS: Final = 2 * FULL
 _MERGE_AT: Final = 8
 """Objects of a level that are merged into one of the next."""
 
+_MERGE_PRESSED_AT: Final = 512
+"""The same while commits need the processors: 134 million points that came as arrays."""
+
 _MOST_OBJECTS: Final = 128
 _MOST_INLINE: Final = 4096
 _MOST_INLINE_BYTES: Final = 16 << 20
@@ -56,9 +59,13 @@ class Compactor:
         lease: Lease = always,
         interval: float = 4.0,
         rest: float = 3.0,
+        pressed: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Merging objects, unlike draining, leaves ``rest`` times its own duration to other work."""
+        """Merging objects, unlike draining, leaves ``rest`` times its own duration to other work.
+
+        While there is so much of that that it is ``pressed``, only what piles up is merged.
+        """
         self._segments = segments
         self._reader = SegmentReader(store)
         self._writer = SegmentWriter(store, incarnation)
@@ -66,6 +73,7 @@ class Compactor:
         self._lease = lease
         self._interval = interval
         self._rest = rest
+        self._pressed = pressed
         self._clock = clock
         self._rested_at = clock()
         self._damaged: set[int] = set()
@@ -100,8 +108,9 @@ class Compactor:
 
     async def _mergeable(self) -> Sequence[SegmentRef]:
         """The inputs of the merge that is due at the lowest level."""
+        least = _MERGE_PRESSED_AT if self._pressed() else _MERGE_AT
         for level, objects in (await self._segments.small_objects(FULL, self._damaged)).items():
-            if objects >= _MERGE_AT:
+            if objects >= least:
                 inputs = await self._segments.mergeable_objects(
                     level, FULL, self._damaged, most=_MOST_OBJECTS, most_rows=_MOST_ROWS
                 )

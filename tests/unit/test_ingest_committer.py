@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from headrace_ingest import committer as committer_module
 from headrace_ingest.admission import Claim
 from headrace_ingest.bounds import Bounds
 from headrace_ingest.committer import BATCH_BYTES, MAX_CELLS, Committer
@@ -155,6 +156,19 @@ async def test_a_large_group_is_prepared_while_the_last_one_commits() -> None:
         assert len(here.catalog.attempts) == 1
         here.catalog.gate.set()
         assert (await here.answer(large)).committed == MAX_CELLS
+
+
+async def test_full_groups_are_pressure_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with committing() as here:
+        lane = here.lane(1)
+        here.submit(lane, cells([1.0]))
+        await here.answer(lane)
+        assert not here.committer.pressed()
+        here.submit(lane, cells([1.0]) * MAX_CELLS)
+        await here.answer(lane)
+        assert here.committer.pressed()
+        monkeypatch.setattr(committer_module, "PRESSED_SECONDS", 0.0)
+        assert not here.committer.pressed()
 
 
 async def test_an_unknown_outcome_is_the_same_group_again() -> None:
