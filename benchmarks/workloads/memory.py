@@ -95,7 +95,6 @@ def backlog(points: int) -> dict[str, float]:
 def keys(points: int) -> dict[str, float]:
     """Most megabytes of a daemon with 1,000 to 1,000,000 keys, and bytes a key beyond 100,000."""
     figures: dict[str, float] = {}
-    last: dict[int, float] = {}
     counts = (1000, points // 10, points)
     for count in counts:
         with fresh_daemon() as own, Fleet(own.address, 1) as fleet:
@@ -111,9 +110,11 @@ def keys(points: int) -> dict[str, float]:
                 fleet.settle()
             figures[f"daemon_mb_at_{count}"] = most()
             sleep(SETTLE)
-            figures[f"after_mb_at_{count}"] = last[count] = pss_mb(own.pid)
+            figures[f"after_mb_at_{count}"] = pss_mb(own.pid)
             assert_stored(own.address, writer, count - 1, np.arange(total // count))
-    figures["beyond_bytes"] = (last[counts[2]] - last[counts[1]]) * 1e6 / (counts[2] - counts[1])
+    for when, name in (("daemon", "beyond_most_bytes"), ("after", "beyond_bytes")):
+        few, many = (figures[f"{when}_mb_at_{count}"] for count in counts[1:])
+        figures[name] = (many - few) * 1e6 / (counts[2] - counts[1])
     return figures
 
 

@@ -22,9 +22,12 @@ from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.model import Change, Gap, Reject, Rows, Series
-from headrace_storage.segments.columns import join_tables
+from headrace_storage.segments.columns import join_tables, starts_of_groups
 
 _NO_TIME: Final = np.iinfo(np.int64).min
+
+_STRETCH: Final = 16
+"""Cells of a series in succession, on average, from which on stretches are named instead of cells."""
 
 Mask = NDArray[np.bool_]
 
@@ -171,9 +174,10 @@ class _Columns:
             return
         used: NDArray[np.integer[Any]]
         span = int(numbers.max()) + 1
-        if numbers.min() == span - 1:
-            used = numbers[:1].copy()
-            numbers[:] = 0
+        starts = starts_of_groups(numbers)
+        if len(starts) * _STRETCH <= len(numbers):
+            used, positions = np.unique(numbers[starts], return_inverse=True)
+            numbers[:] = np.repeat(positions, np.diff(starts, append=len(numbers)))
         elif span > 4 * len(numbers):
             used, positions = np.unique(numbers, return_inverse=True)
             numbers[:] = positions

@@ -23,6 +23,9 @@ _OBJECTS: Final = 230
 _SERIES: Final = 30
 """Bytes that a series' definition takes besides."""
 
+_FEW: Final = 16
+"""Series up to which looking at each is quicker than at all."""
+
 
 class SeriesNames:
     """The series of a writer by number, a few bytes each beside their keys."""
@@ -53,17 +56,23 @@ class SeriesNames:
 
     def select(self, numbers: NDArray[np.integer[Any]]) -> Sequence[Series]:
         """The series with these numbers, which ascend."""
-        if len(numbers) < MANY:
+        if len(numbers) < _FEW:
             return [self[number] for number in numbers.tolist()]
         # A copy: a view would keep the array from growing, while the stream goes on defining.
         run = np.array(self._run[int(numbers[0]) : int(numbers[-1]) + 1], np.uint32)[numbers - numbers[0]]
+        keys = self._keys.take(numbers)
+        if len(numbers) < MANY:
+            found = [self._runs[number] for number in run.tolist()]
+            return [
+                Series(of.run_id, key, of.attempt) for of, key in zip(found, keys.to_pylist(), strict=True)
+            ]
         used, codes = np.unique(run, return_inverse=True)
         runs = [self._runs[number] for number in used.tolist()]
         run_ids, attempts = (
             Texts(texts.codes[codes], texts.texts)
             for texts in (Texts.of([run.run_id for run in runs]), Texts.of([run.attempt for run in runs]))
         )
-        return Names(run_ids, Texts.of(self._keys.take(numbers)), attempts)
+        return Names(run_ids, Texts.of(keys), attempts)
 
 
 class Dictionary:

@@ -1,5 +1,6 @@
 """What the numbers in cells mean."""
 
+import numpy as np
 import pytest
 
 from headrace_ingest.admission import MAX_DEFINITION_BYTES, RefusedError
@@ -52,3 +53,16 @@ def test_a_message_of_definitions_is_bounded() -> None:
     frame = run_frame(RunDefinition(0, RUN, ""))
     with pytest.raises(RefusedError, match=f"the bound is {MAX_DEFINITION_BYTES}"):
         Dictionary().add(frame * (MAX_DEFINITION_BYTES // len(frame) + 1))
+
+
+@pytest.mark.parametrize("count", [3, 100, 3000])
+def test_series_are_selected_by_their_numbers(count: int) -> None:
+    names = Dictionary()
+    names.add(run_frame(RunDefinition(0, RUN, "")) + run_frame(RunDefinition(1, OTHER, "t")))
+    names.add(
+        b"".join(series_frame(SeriesDefinition(at, at % 2, f"key {at // 4}")) for at in range(2 * count))
+    )
+    numbers = np.arange(1, 2 * count, 2)[: count - 1]
+    expected = [Series(OTHER, f"key {at // 4}", "t") for at in numbers.tolist()]
+    assert list(names.series.select(numbers)) == expected
+    assert list(names.series.select(np.array([0, 1]))) == [Series(RUN, "key 0", ""), expected[0]]

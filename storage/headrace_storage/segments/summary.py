@@ -91,6 +91,8 @@ def merge(parts: Sequence[SummaryColumns]) -> SummaryColumns:
     codes = np.arange(len(numbers), dtype=np.uint32) if places is None else places
     if (order := order_of(codes, len(keys))) is not None:
         codes, numbers = codes[order], numbers[order]
+    if len(keys) == len(numbers):
+        return SummaryColumns(keys, numbers)
     starts = starts_of_groups(codes)
     merged = np.empty(len(starts), SUMMARY)
     last, first = (
