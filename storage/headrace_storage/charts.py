@@ -125,7 +125,7 @@ def into_buckets(parts: Sequence[Rollups], buckets: int) -> Rollups:
     """At most so many rollups, of about the same number of points each; none of the parts is split."""
     # In the order in which they mostly follow one another: a hundred thousand need no sorting then.
     found = sorted((part for part in parts if len(part)), key=lambda part: int(part["step_first"][0]))
-    rollups = np.frombuffer(b"".join(map(np.ascontiguousarray, found)), ROLLUP)
+    rollups = np.frombuffer(b"".join(np.ascontiguousarray(part).data for part in found), ROLLUP)
     steps = rollups["step_first"]
     if (steps[1:] < steps[:-1]).any():
         rollups = rollups[_stable(steps)]
