@@ -102,6 +102,12 @@ class Columns:
         return cls(count, skipped, row, steps, timestamps, np.frombuffer(values, "<f8"))
 
     @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        parts = (self.heads, self.steps.each, self.timestamps.each, self.values)
+        return sum(part.nbytes for part in parts if part is not None)
+
+    @property
     def rows(self) -> int:
         """How many rows there are, the first and the last perhaps cut."""
         return -(-(self.skipped + self.count) // len(self.heads))

@@ -24,7 +24,6 @@ from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.lane import Lane
 from headrace_ingest.retry import persistently
 from headrace_ingest.session import Batch
-from headrace_proto.wire import CELL_SIZE
 from headrace_storage.errors import IncarnationDeadError, WritersMovedError
 from headrace_storage.failpoints import failpoint
 from headrace_storage.model import Advance, Group, NewSegment, Reject, Rows
@@ -47,8 +46,7 @@ AT_ONCE: Final = 3
 """Groups that are written: two keep the cores busy while a third waits for the disk."""
 
 BATCH_BYTES: Final = 500
-"""What a batch takes in memory beside its cells: many small messages are as heavy as a few large ones.
-Those that came by column weigh as much as others: what waits also tells how long the next one will."""
+"""What a batch takes in memory beside its cells: many small messages are as heavy as a few large ones."""
 
 MAX_KNOWN_RUNS: Final = 1_000_000
 
@@ -296,7 +294,7 @@ def _first_run(lane: Lane) -> str:
 
 
 def _weight(batch: Batch) -> int:
-    return batch.count * CELL_SIZE + BATCH_BYTES
+    return batch.size + BATCH_BYTES
 
 
 async def _store(segments: SegmentWriter, rows: Rows) -> NewSegment:

@@ -34,6 +34,12 @@ class Batch:
         return cells.count if isinstance(cells, Columns) else len(cells) // CELL_SIZE
 
     @property
+    def size(self) -> int:
+        """The bytes that came, and are kept."""
+        cells = self.cells
+        return cells.size if isinstance(cells, Columns) else len(cells)
+
+    @property
     def end(self) -> int:
         """The sequence after the last record."""
         return self.first + self.count
