@@ -112,8 +112,8 @@ async def _apply_changes(connection: Connection, group: Group) -> list[Reject]:
     creates = [change.change for change in group.changes if isinstance(change.change, CreateRun)]
     placements = await place_runs(connection, creates)
     changed = {change.run_id for change in group.changes}
-    await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
-    refused = await apply_changes(connection, group.changes, placements) if group.changes else []
+    erased = await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
+    refused = await apply_changes(connection, group.changes, placements, erased) if group.changes else []
     if group.gaps:
         await _store_gaps(connection, group.gaps)
     if refused:
