@@ -261,7 +261,7 @@ class TrackingService:
                     await context.write(chunk)
 
 
-def _stages(view_type: int, argument: str = "view_type") -> tuple[bool, bool]:
+def _stages(view_type: pb.ViewType, argument: str = "view_type") -> tuple[bool, bool]:
     if view_type not in _STAGES:
         raise InvalidArgumentError(argument, f"is {view_type}, which is none")
     return _STAGES[view_type]

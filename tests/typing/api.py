@@ -41,7 +41,7 @@ def fluent() -> None:
 
 
 def values() -> None:
-    operation = headrace.log_metric("loss", 0.5, 3, 1_700_000_000_000, False)
+    operation = headrace.log_metric("loss", 0.5, 3, False, 1_700_000_000_000)
     assert_type(operation, RunOperation)
     for value in (1, True, np.float32(0.5), np.int64(3), Decimal("0.5")):
         headrace.log_metric("loss", value, step=np.int64(3))

@@ -74,9 +74,9 @@ class Ledger:
     """The runs as they are and, change by change, what has to be written.
 
     ``runs`` holds those that are created, started, ended or renamed; ``params`` the known values of the
-    keys that are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write have a
-    value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that was
-    set before, for they are older than anything else of the run.
+    keys that are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write
+    have a value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that
+    was set before, for they are older than anything else of the run.
     """
 
     runs: Mapping[str, RunState]
