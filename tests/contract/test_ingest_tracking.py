@@ -106,6 +106,12 @@ async def test_points_of_an_erased_run_are_accepted_and_gone(channel: Any, call:
         assert list((await call("SearchRuns", filter=filter_string, view_type=pb.ALL)).runs) == []
 
 
+async def test_a_search_before_there_are_runs(call: Call) -> None:
+    assert list((await call("SearchRuns")).runs) == []
+    run = await call("CreateRun", run=pb.CreateRun(start_time=NOW))
+    assert list((await call("SearchRuns")).runs) == [run]
+
+
 async def test_runs(call: Call) -> None:
     run = await call("CreateRun", run=pb.CreateRun(run_name="one", start_time=NOW, tags={"a": "b"}))
     assert (await call("GetRun", run_id=run.info.run_id)) == run
