@@ -387,8 +387,8 @@ def metrics(side: Side) -> None:
     side.note(client.get_run, run)
     side.note(lambda: sorted(client.get_metric_history(run, "loss"), key=lambda point: point.timestamp))
     side.note(client.get_metric_history, run, "nobody")
-    for value in ("text", None):
-        side.code(client.log_metric, run, "bad", value)
+    for bad in ("text", None):
+        side.code(client.log_metric, run, "bad", bad)
     side.refused(client.log_metric, run, "bad", [1.0])
     side.code(client.log_metric, run, "k" * 251, 1.0)
     side.code(client.log_metric, run, "", 1.0)

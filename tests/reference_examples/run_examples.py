@@ -12,7 +12,7 @@ from typing import Any
 import headrace
 
 sys.path.insert(0, str(Path(__file__).parent))
-from examples import EXAMPLES, TRAINING
+from guide_examples import EXAMPLES, TRAINING
 
 
 def adapted(source: str) -> str:

@@ -15,7 +15,7 @@ from ingest_daemon import DaemonProcess
 
 HERE = Path(__file__).parent
 
-_spec = importlib.util.spec_from_file_location("reference_examples", HERE / "examples.py")
+_spec = importlib.util.spec_from_file_location("guide_examples", HERE / "guide_examples.py")
 assert _spec is not None
 assert _spec.loader is not None
 examples = importlib.util.module_from_spec(_spec)
@@ -35,7 +35,7 @@ def run_all(daemon: DaemonProcess, *which: str) -> Outcomes:
     own = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     own["HEADRACE_TRACKING_URI"] = f"headrace://{daemon.ready()}"
     own["HEADRACE_JOURNAL_DIR"] = str(daemon.data.with_name("journals"))
-    command = [sys.executable, HERE / "run_examples.py", *which]
+    command = [sys.executable, str(HERE / "run_examples.py"), *which]
     done = subprocess.run(command, env=own, check=True, capture_output=True, text=True)
     outcomes: Outcomes = json.loads(done.stdout)
     return outcomes
