@@ -23,7 +23,8 @@ from headrace_storage.fold import Fold
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import LocalStore
 from headrace_storage.segments.merge import Merge
-from headrace_storage.segments.read import SegmentReader, read_parquet
+from headrace_storage.segments.parquet import read_parquet
+from headrace_storage.segments.read import SegmentReader
 from headrace_storage.segments.write import SegmentWriter
 from points import RUNS, Logged, Training, exact, to_points
 

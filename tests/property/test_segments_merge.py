@@ -19,7 +19,8 @@ from headrace_storage.objects import LocalStore
 from headrace_storage.segments import write
 from headrace_storage.segments.columns import concat, sort_by_series, take
 from headrace_storage.segments.merge import Chunk, Merge
-from headrace_storage.segments.read import SegmentReader, read_parquet
+from headrace_storage.segments.parquet import read_parquet
+from headrace_storage.segments.read import SegmentReader
 from headrace_storage.segments.write import SegmentWriter
 from points import RUNS, WRITERS, Logged, exact, logged, to_points, to_rows
 

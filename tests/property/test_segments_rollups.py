@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from headrace_storage.charts import into_buckets, means
 from headrace_storage.segments import rollups, write
 from headrace_storage.segments.columns import sort_by_series
+from headrace_storage.segments.parquet import read_parquet
 from headrace_storage.segments.points import points_of_rollups
-from headrace_storage.segments.read import read_parquet
 from headrace_storage.segments.rollups import ROLLUP, Rollups, merge, read_rollups, roll
 from headrace_storage.segments.write import encode_parquet
 from points import RUNS, TRICKY, WRITERS, Logged, exact, logged, to_points, to_rows

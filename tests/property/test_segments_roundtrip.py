@@ -16,11 +16,15 @@ from headrace_storage.objects import LocalStore
 from headrace_storage.segments import schema, write
 from headrace_storage.segments.columns import sort_by_series, take
 from headrace_storage.segments.inline import decode_inline, encode_inline
-from headrace_storage.segments.read import SegmentReader, read_parquet
+from headrace_storage.segments.parquet import read_parquet
+from headrace_storage.segments.read import SegmentReader
+from headrace_storage.segments.small import read_small, read_small_series
 from headrace_storage.segments.write import SegmentWriter, encode_parquet
 from points import EDGES, RUNS, TRICKY, WRITERS, Logged, exact, logged, to_points, to_rows
 
 many = st.lists(logged, min_size=1, max_size=40)
+first = Logged(RUNS[0], "loss", "", 1, 2, 3.0, WRITERS[0], 4, 5)
+second = first._replace(step=6, sequence=7)
 
 
 @pytest.fixture
@@ -33,9 +37,35 @@ def ref_of(segment: NewSegment) -> SegmentRef:
     return SegmentRef(1, segment.path, segment.inline, segment.rows, segment.size, segment.checksum, 0)
 
 
+def inline_ref(points: list[Logged]) -> SegmentRef:
+    data = encode_inline(to_rows(points))
+    return SegmentRef(1, None, data, len(points), len(data), crc32(data), 0)
+
+
 @given(many)
 def test_inline_segments(points: list[Logged]) -> None:
     assert exact(to_points(decode_inline(encode_inline(to_rows(points))))) == exact(points)
+
+
+@given(st.lists(many | st.sampled_from([[first], [first, second]]), max_size=8))
+def test_many_inline_segments_at_once(parts: list[list[Logged]]) -> None:
+    refs = [inline_ref(part) for part in parts]
+    points = [point for part in parts for point in part]
+    assert exact(to_points(read_small(refs))) == exact(points)
+    for run_id, key in {point[:2] for point in points}:
+        found = to_points(read_small_series(refs, run_id, key))
+        series = [point for point in points if point[:2] == (run_id, key)]
+        assert sorted(exact(found)) == sorted(exact(series))
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+def test_one_of_many_inline_segments_is_cut(damaged: int) -> None:
+    refs = [inline_ref([first])._replace(id=number) for number in range(3)]
+    data = (refs[damaged].inline or b"")[:-1]
+    refs[damaged] = refs[damaged]._replace(inline=data, checksum=crc32(data))
+    with pytest.raises(SegmentCorruptError) as raised:
+        read_small(refs)
+    assert raised.value.segment_id == damaged
 
 
 @given(many, st.data())

@@ -109,7 +109,7 @@ def test_a_history_in_chunks(fake: FakeCore, ask: Ask) -> None:
         headrace.Metric("loss", math.inf, 11, -1),
         headrace.Metric("loss", 5e-324, 9, 2**63 - 1),
     ]
-    assert fake.asked[-1][1] == pb.GetMetricHistoryRequest(run_id=RUN, key="loss")
+    assert fake.asked[-1][1] == pb.GetMetricHistoryRequest(run_id=RUN, key="loss", packed=True)
     columns = ask("get_metric_columns", RUN, "loss")
     assert list(columns.steps) == [3, -1, 2**63 - 1]
     assert list(columns.timestamps) == [10, 11, 9]

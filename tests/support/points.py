@@ -164,7 +164,12 @@ class Training:
 
     async def history(self, run_id: str, key: str) -> list[tuple[object, ...]]:
         """What a reader gets, as tuples that compare exactly."""
-        table = await History(Segments(self.daemon.database), self.store).get(run_id, key)
+        reader = History(Segments(self.daemon.database), self.store)
+        table = await reader.get(run_id, key)
+        parts = await reader.columns(run_id, key)
+        for name in ("step", "timestamp", "value"):
+            column = b"".join(getattr(part, name).tobytes() for part in parts)
+            assert column == table[name].to_numpy().tobytes(), f"the two readers differ in {name}"
         millis = {name: table[name].cast(pa.int64()).to_pylist() for name in ("timestamp", "order_time")}
         return [
             Logged(

@@ -309,22 +309,26 @@ class GetSummariesResponse(_message.Message):
     def __init__(self, summaries: _Optional[_Iterable[_Union[MetricSummary, _Mapping]]] = ...) -> None: ...
 
 class GetMetricHistoryRequest(_message.Message):
-    __slots__ = ("run_id", "key")
+    __slots__ = ("run_id", "key", "packed")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
+    PACKED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     key: str
-    def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+    packed: bool
+    def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ..., packed: bool = ...) -> None: ...
 
 class HistoryChunk(_message.Message):
-    __slots__ = ("steps", "timestamps", "values")
+    __slots__ = ("steps", "timestamps", "values", "packed")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    PACKED_FIELD_NUMBER: _ClassVar[int]
     steps: bytes
     timestamps: bytes
     values: bytes
-    def __init__(self, steps: _Optional[bytes] = ..., timestamps: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+    packed: int
+    def __init__(self, steps: _Optional[bytes] = ..., timestamps: _Optional[bytes] = ..., values: _Optional[bytes] = ..., packed: _Optional[int] = ...) -> None: ...
 
 class GetMetricChartRequest(_message.Message):
     __slots__ = ("run_id", "key", "buckets", "first_step", "last_step")

@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from headrace.entities import Experiment, Metric, MetricColumns, MetricSummary, Run, RunData, RunInfo
@@ -67,15 +67,35 @@ def summary(message: pb.MetricSummary) -> MetricSummary:
     )
 
 
-def columns(chunks: Iterable[pb.HistoryChunk]) -> MetricColumns:
+def columns(chunks: Sequence[pb.HistoryChunk]) -> MetricColumns:
     """A history."""
-    read = MetricColumns(array("q"), array("q"), array("d"))
-    for chunk in chunks:
-        read.steps.frombytes(chunk.steps)
-        read.timestamps.frombytes(chunk.timestamps)
-        read.values.frombytes(chunk.values)
+    count = sum(chunk.packed or len(chunk.steps) // 8 for chunk in chunks)
+    # Arrays that grow would be copied over and over.
+    read = MetricColumns(array("q", [0]) * count, array("q", [0]) * count, array("d", [0.0]) * count)
+    views = [memoryview(read.steps), memoryview(read.timestamps), memoryview(read.values)]
+    for view, name in zip(views, ("steps", "timestamps", "values"), strict=True):
+        octets, at = view.cast("B"), 0
+        for chunk in chunks:
+            part = _unpacked(getattr(chunk, name), chunk.packed)
+            octets[at : at + len(part)] = part
+            at += len(part)
     order_bytes(read)
     return read
+
+
+def _unpacked(column: bytes, count: int) -> "bytes | bytearray | memoryview":
+    """``count`` 8-byte values (0: they are not packed) of a column as ``HistoryChunk`` describes it."""
+    if not count:
+        return column
+    varying, at = column[8], 9
+    if varying == 0xFF:
+        return memoryview(column)[at:]
+    numbers = bytearray(column[:8] * count)
+    for place in range(8):
+        if varying >> place & 1:
+            numbers[place::8] = column[at : at + count]
+            at += count
+    return numbers
 
 
 def order_bytes(columns: Iterable["array[Any]"]) -> None:

@@ -1,7 +1,7 @@
 """Questions about metrics, and about who wrote them and what was refused."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from headrace import values
 from headrace.calls.call import Call, Question
@@ -22,7 +22,7 @@ def get_metric_columns(run_id: str, key: str) -> Question[MetricColumns]:
 def get_metric_history(run_id: str, key: str) -> Question[list[Metric]]:
     """All points of a metric, in logged order; an empty list when the run has none."""
 
-    def read(chunks: Iterable[pb.HistoryChunk]) -> list[Metric]:
+    def read(chunks: Sequence[pb.HistoryChunk]) -> list[Metric]:
         found = columns(chunks)
         points = zip(found.values, found.timestamps, found.steps, strict=True)
         return [Metric(key, value, timestamp, step) for value, timestamp, step in points]
@@ -117,7 +117,7 @@ def list_rejects(run_id: str | None = None, *, max_results: int = 100) -> Questi
 
 
 def _history(run_id: str, key: str) -> pb.GetMetricHistoryRequest:
-    return pb.GetMetricHistoryRequest(run_id=values.run_to_ask(run_id), key=values.key(key))
+    return pb.GetMetricHistoryRequest(run_id=values.run_to_ask(run_id), key=values.key(key), packed=True)
 
 
 def _step(name: str, step: int | None) -> int | None:

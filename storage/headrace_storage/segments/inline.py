@@ -14,6 +14,8 @@ time; these segments live for seconds, until the compactor drains them.
 
 import json
 import struct
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -81,6 +83,39 @@ def decode_inline(data: bytes) -> Rows:
         order_time,
         series_table,
         writer_table,
+    )
+
+
+def shape_of(data: bytes) -> bytes:
+    """What :func:`decode_alike` wants to be the same: the numbers of all, and the tables."""
+    rows = int.from_bytes(data[4:8], "little")
+    return data[: _HEAD.size] + data[_HEAD.size + _ROW * rows :]
+
+
+def decode_alike(parts: Sequence[bytes]) -> Rows:
+    """The points of segments of one :func:`shape_of`, one after the other: a fifth of a microsecond each.
+
+    ValueError when they are no segments.
+    """
+    first = decode_inline(parts[0])
+    if len(parts) == 1:
+        return first
+    head, rows, size = _HEAD.size, len(first), len(parts[0])
+    segments = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), size)
+    numbers = np.ascontiguousarray(segments[:, head : head + 40 * rows]).view("<i8")
+    codes = np.ascontiguousarray(segments[:, head + 40 * rows : head + _ROW * rows]).view("<u4")
+    step, timestamp, value, sequence, order_time = (
+        numbers[:, rows * place : rows * (place + 1)].ravel() for place in range(5)
+    )
+    return replace(
+        first,
+        series=codes[:, :rows].ravel(),
+        step=step,
+        timestamp=timestamp,
+        value=value.view("<f8"),
+        writer=codes[:, rows:].ravel(),
+        sequence=sequence,
+        order_time=order_time,
     )
 
 

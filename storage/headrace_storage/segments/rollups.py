@@ -48,6 +48,9 @@ LEAST: Final = 256
 _WORTH: Final = 32
 """Rows for each rollup, at least: steps that often descend leave nothing to summarise."""
 
+_AHEAD: Final = 64 << 10
+"""Bytes that are read at once: the rollups and the footer of an object of a quarter of a million points."""
+
 _INDEX: Final = np.dtype(
     [("digest", "<u8", (2,)), ("at", "<u4"), ("rollups", "<u4"), ("checksum", "<u4"), ("unused", "<u4")]
 )
@@ -114,15 +117,22 @@ def read_rollups(file: Any, size: int, run_id: str, key: str) -> Rollups | None:
     """
     if size < _FOOTER.size + _TAIL.size:
         return None
-    footer, magic = _FOOTER.unpack(file.read_at(_FOOTER.size, size - _FOOTER.size))
+    # All of it with one read, mostly: a chart reads hundreds of objects, and each call waits for its turn.
+    ahead = max(0, size - _AHEAD)
+    end = file.read_at(size - ahead, ahead)
+
+    def read(count: int, at: int) -> Any:
+        return end[at - ahead : at - ahead + count] if at >= ahead else file.read_at(count, at)
+
+    footer, magic = _FOOTER.unpack(read(_FOOTER.size, size - _FOOTER.size))
     tail = size - _FOOTER.size - footer - _TAIL.size
     if magic != _PARQUET or tail < 0:
         return None
-    series, checksum, magic = _TAIL.unpack(file.read_at(_TAIL.size, tail))
+    series, checksum, magic = _TAIL.unpack(read(_TAIL.size, tail))
     begin = tail - series * _INDEX.itemsize
     if magic != _MAGIC or begin < 0:
         return None
-    records = file.read_at(tail - begin, begin)
+    records = read(tail - begin, begin)
     if crc32(records) != checksum:
         return None
     index = np.frombuffer(records, _INDEX)
@@ -131,7 +141,7 @@ def read_rollups(file: Any, size: int, run_id: str, key: str) -> Rollups | None:
         return None
     entry = index[found[0]]
     before = int(index["rollups"].sum(dtype=np.int64)) - int(entry["at"])
-    data = file.read_at(int(entry["rollups"]) * ROLLUP.itemsize, begin - before * ROLLUP.itemsize)
+    data = read(int(entry["rollups"]) * ROLLUP.itemsize, begin - before * ROLLUP.itemsize)
     return np.frombuffer(data, ROLLUP) if crc32(data) == entry["checksum"] else None
 
 
@@ -164,8 +174,10 @@ def merge(rollups: Rollups, starts: NDArray[np.intp]) -> Rollups:
     for name in ("count", "nan_count"):
         merged[name] = np.add.reduceat(rollups[name], starts)
     merged["step_first"], merged["first"] = rollups["step_first"][starts], rollups["first"][starts]
-    group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rollups)))
-    latest = np.lexsort((rollups["step_last"], group))[np.append(starts[1:], len(rollups)) - 1]
+    latest, ends = np.append(starts[1:], len(rollups)) - 1, rollups["step_last"]
+    if (ends[1:] < ends[:-1]).any():
+        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rollups)))
+        latest = np.lexsort((ends, group))[latest]
     merged["step_last"], merged["last"] = rollups["step_last"][latest], rollups["last"][latest]
     _put_bounds(merged, rollups["min"], rollups["max"], rollups["sum"], starts)
     return merged
