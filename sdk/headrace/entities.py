@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -78,7 +78,10 @@ class ViewType(IntEnum):
         return ViewType[view_str.upper()]
 
 
-@dataclass(frozen=True, slots=True)
+_put = object.__setattr__
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Metric:
     """One point: NaN and infinities are values like others.
 
@@ -89,10 +92,39 @@ class Metric:
     value: float
     timestamp: int
     step: int
-    model_id: str | None = None
-    dataset_name: str | None = None
-    dataset_digest: str | None = None
-    run_id: str | None = None
+    model_id: str | None
+    dataset_name: str | None
+    dataset_digest: str | None
+    run_id: str | None
+
+    def __init__(  # noqa: PLR0917 - MLflow's order
+        self,
+        key: str,
+        value: float,
+        timestamp: int,
+        step: int,
+        model_id: str | None = None,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        # A history is millions of these: what is not given is not stored either.
+        _put(self, "key", key)
+        _put(self, "value", value)
+        _put(self, "timestamp", timestamp)
+        _put(self, "step", step)
+        if model_id or dataset_name or dataset_digest or run_id:
+            _put(self, "model_id", model_id)
+            _put(self, "dataset_name", dataset_name)
+            _put(self, "dataset_digest", dataset_digest)
+            _put(self, "run_id", run_id)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            """What was not given."""
+            if name not in self.__slots__:
+                raise AttributeError(f"a Metric has no {name!r}")
 
     def to_dictionary(self) -> dict[str, Any]:
         """The attributes by name."""
