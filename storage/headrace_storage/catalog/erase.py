@@ -73,9 +73,10 @@ class Eraser:
 
 async def _erase(connection: Connection, run_ids: list[UUID]) -> None:
     await connection.execute(_QUERIES["leave_tombstones"], run_ids)
-    await connection.execute(_QUERIES["erase_runs"], run_ids)
+    # Segments before summaries, as the fold does.
     rows = await connection.fetch(_QUERIES["forget_segments"], run_ids)
     await connection.execute(_QUERIES["remove_segments"], [row["segment_id"] for row in rows])
+    await connection.execute(_QUERIES["erase_runs"], run_ids)
 
 
 def _uuid(run_id: str) -> UUID:
