@@ -32,10 +32,10 @@ test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest; "-n 0"
 	@$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: test-mlflow
-test-mlflow: ## Compare with MLflow itself, in an environment with both
+test-mlflow: ## Compare with MLflow itself, in an environment with both, and run its guides' examples
 	@sh tools/make_venv .cache/mlflow-venv $(PYTHON)
-	@.cache/mlflow-venv/bin/python $(PIP_INSTALL) -e '.[test]' mlflow==3.17.2
-	@.cache/mlflow-venv/bin/python -m pytest tests/mlflow $(ARGS)
+	@.cache/mlflow-venv/bin/python $(PIP_INSTALL) -e '.[test,test-mlflow]'
+	@.cache/mlflow-venv/bin/python -m pytest tests/mlflow tests/reference_examples $(ARGS)
 
 .PHONY: interleavings
 interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)

@@ -22,6 +22,8 @@ from headrace_ingest.service import IngestService
 from headrace_ingest.tracking import TrackingService
 from headrace_storage.catalog.commit import Commits
 from headrace_storage.catalog.database import Database, claim_store, migrate
+from headrace_storage.catalog.erase import Eraser
+from headrace_storage.catalog.experiments import Experiments
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.presences import Presences
 from headrace_storage.catalog.runs import Runs
@@ -101,7 +103,9 @@ async def serve(
             summaries,
             history,
             charts,
+            experiments=Experiments(for_calls),
             search=search,
+            eraser=Eraser(for_calls),
             activity=activity,
             bounds=config.bounds,
         )

@@ -73,6 +73,12 @@ def tags(given: Mapping[str, str]) -> Mapping[str, str]:
     return dict(given)
 
 
+def tag_key(key: str) -> str:
+    """``key``, if it can be a tag's. :class:`InvalidArgumentError` if not."""
+    _check("tag key", key_problem(key))
+    return key
+
+
 def experiment_name(name: str) -> str:
     """``name``, if it can be an experiment's. :class:`InvalidArgumentError` if not."""
     _check("name", text_problem(name, MAX_NAME_LENGTH) if name else "is empty; give 1 to 500 characters")

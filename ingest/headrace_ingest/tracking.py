@@ -14,6 +14,8 @@ from headrace_ingest.packing import history_chunks
 from headrace_ingest.status import told
 from headrace_proto.limits import text_problem
 from headrace_proto.v1 import tracking_pb2 as pb
+from headrace_storage.catalog.erase import Deleted, Eraser
+from headrace_storage.catalog.experiments import ACTIVE, DELETED, ExperimentQuery, Experiments
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.search import Query, RunSearch
 from headrace_storage.catalog.search_look import Scope
@@ -59,16 +61,20 @@ class TrackingService:
         history: History,
         charts: Charts,
         *,
+        experiments: Experiments,
         search: RunSearch,
+        eraser: Eraser,
         activity: Activity,
         bounds: Bounds = DEFAULTS,
     ) -> None:
+        self._experiments = experiments
         self._runs = runs
         self._writers = writers
         self._summaries = summaries
         self._history = history
         self._charts = charts
         self._search = search
+        self._eraser = eraser
         self._activity = activity
         self._bounds = bounds
 
@@ -78,7 +84,10 @@ class TrackingService:
             pb.CreateExperimentRequest: self.create_experiment,
             pb.GetExperimentRequest: self.get_experiment,
             pb.ListExperimentsRequest: self.list_experiments,
+            pb.ChangeExperimentRequest: self.change_experiment,
             pb.CreateRunRequest: self.create_run,
+            pb.ChangeRunRequest: self.change_run,
+            pb.EraseDeletedRequest: self.erase_deleted,
             pb.GetRunRequest: self.get_run,
             pb.SearchRunsRequest: self.search_runs,
             pb.GetSummariesRequest: self.get_summaries,
@@ -107,19 +116,42 @@ class TrackingService:
         if problem := text_problem(location, 4096):
             raise InvalidArgumentError("artifact_location", problem)
         name, tags = changes.experiment_name(request.name), changes.tags(request.tags)
-        return messages.experiment(await self._runs.create_experiment(name, location, tags))
+        return messages.experiment(await self._experiments.create(name, location, tags))
 
     async def get_experiment(self, request: pb.GetExperimentRequest) -> pb.Experiment:
         """An experiment by id or name."""
         if request.WhichOneof("by") == "name":
-            return messages.experiment(await self._runs.get_experiment_by_name(request.name))
-        return messages.experiment(await self._runs.get_experiment(request.experiment_id))
+            return messages.experiment(await self._experiments.get_by_name(request.name))
+        return messages.experiment(await self._experiments.get(request.experiment_id))
 
     async def list_experiments(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
-        """A page of experiments."""
-        limit = _limit(request.max_results)
-        found, token = await self._runs.list_experiments(limit, request.page_token)
+        """A page of the experiments that match."""
+        self._check_filter(request)
+        active, deleted = _stages(request.view_type)
+        query = ExperimentQuery(
+            [ACTIVE] * active + [DELETED] * deleted,
+            request.filter,
+            request.order_by,
+            _limit(request.max_results),
+            request.page_token,
+        )
+        found, token = await self._experiments.search(query)
         return pb.ListExperimentsResponse(experiments=map(messages.experiment, found), next_page_token=token)
+
+    async def change_experiment(self, request: pb.ChangeExperimentRequest) -> pb.Experiment:
+        """An experiment after a change."""
+        experiment_id, experiments = request.experiment_id, self._experiments
+        match request.WhichOneof("change"):
+            case "name":
+                changed = await experiments.rename(experiment_id, changes.experiment_name(request.name))
+            case "set_tags":
+                changed = await experiments.set_tags(experiment_id, changes.tags(request.set_tags.tags))
+            case "delete_tag":
+                changed = await experiments.delete_tag(experiment_id, changes.tag_key(request.delete_tag))
+            case _:
+                change = experiments.delete if _is_deleted(request.lifecycle_stage) else experiments.restore
+                changed = await change(experiment_id)
+        return messages.experiment(changed)
 
     async def create_run(self, request: pb.CreateRunRequest) -> pb.Run:
         """A new run, outside any journal."""
@@ -131,16 +163,26 @@ class TrackingService:
         run = await self._runs.get_run(request.run_id)
         return messages.run(run, await self._summaries.get(run.run_id, None))
 
+    async def change_run(self, request: pb.ChangeRunRequest) -> pb.Run:
+        """A run, without its metrics, after it was deleted or restored."""
+        change = self._runs.delete if _is_deleted(request.lifecycle_stage) else self._runs.restore
+        return messages.run(await change(request.run_id), ())
+
+    async def erase_deleted(self, request: pb.EraseDeletedRequest) -> pb.EraseDeletedResponse:
+        """What was erased."""
+        deleted = Deleted(
+            request.run_ids, request.experiment_ids, request.deleted_before, _limit(request.max_runs)
+        )
+        erased = await self._eraser.erase(deleted, dry_run=request.dry_run)
+        return pb.EraseDeletedResponse(
+            run_ids=erased.run_ids, experiment_ids=erased.experiment_ids, more=erased.more
+        )
+
     async def search_runs(self, request: pb.SearchRunsRequest) -> pb.SearchRunsResponse:
         """A page of the runs that match, with their latest values."""
-        length = len(request.filter) + sum(map(len, request.order_by))
-        if length > self._bounds.filter:
-            bound = self._bounds.named("filter")
-            raise InvalidArgumentError("filter_string", f"has {length} characters, the bound is {bound}")
-        if request.view_type not in _STAGES:
-            raise InvalidArgumentError("run_view_type", f"is {request.view_type}, which is none")
+        self._check_filter(request)
         query = Query(
-            scope=Scope(request.experiment_ids, *_STAGES[request.view_type]),
+            scope=Scope(request.experiment_ids, *_stages(request.view_type, "run_view_type")),
             filter=request.filter,
             order_by=request.order_by,
             limit=_limit(request.max_results),
@@ -196,6 +238,12 @@ class TrackingService:
             for chunk in batch:
                 yield chunk
 
+    def _check_filter(self, request: pb.SearchRunsRequest | pb.ListExperimentsRequest) -> None:
+        length = len(request.filter) + sum(map(len, request.order_by))
+        if length > self._bounds.filter:
+            bound = self._bounds.named("filter")
+            raise InvalidArgumentError("filter_string", f"has {length} characters, the bound is {bound}")
+
     def _answering(self, method: Unary) -> Callable[[Any, Any], Awaitable[Any]]:
         async def answer(request: Any, context: Any) -> Any:
             with self._activity.busy():
@@ -209,6 +257,20 @@ class TrackingService:
             async with told(context):
                 async for chunk in self.history(request):
                     await context.write(chunk)
+
+
+def _stages(view_type: pb.ViewType, argument: str = "view_type") -> tuple[bool, bool]:
+    if view_type not in _STAGES:
+        raise InvalidArgumentError(argument, f"is {view_type}, which is none")
+    return _STAGES[view_type]
+
+
+def _is_deleted(lifecycle_stage: str) -> bool:
+    if lifecycle_stage not in (ACTIVE, DELETED):
+        raise InvalidArgumentError(
+            "lifecycle_stage", f"is {lifecycle_stage[:50]!r}, and can be {ACTIVE} or {DELETED}"
+        )
+    return lifecycle_stage == DELETED
 
 
 def _limit(max_results: int) -> int:

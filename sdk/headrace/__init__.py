@@ -13,11 +13,14 @@ Names and signatures are MLflow's. Start reading with ``fluent.py`` (these funct
 by run id), ``core.py`` (what both are faces of), then ``journal`` and ``shipping``.
 """
 
+from headrace import config, entities, exceptions, tracking, utils
 from headrace.active import ActiveRun
 from headrace.async_client import AsyncClient
-from headrace.client import Client
+from headrace.client import Client, MlflowClient
 from headrace.entities import (
+    Erased,
     Experiment,
+    ExperimentTag,
     LifecycleStage,
     Metric,
     MetricChart,
@@ -32,6 +35,7 @@ from headrace.entities import (
     RunStatus,
     RunTag,
     RunWriter,
+    SourceType,
     ViewType,
 )
 from headrace.errors import (
@@ -46,16 +50,17 @@ from headrace.errors import (
     RejectedError,
     UnavailableError,
 )
+from headrace.exceptions import MlflowException
 from headrace.experiment import set_experiment
 from headrace.fluent import (
     active_run,
-    create_experiment,
     delete_tag,
     end_run,
     flush,
-    get_experiment,
-    get_experiment_by_name,
-    get_run,
+    flush_async_logging,
+    get_artifact_uri,
+    get_parent_run,
+    last_active_run,
     log_batch,
     log_metric,
     log_metrics,
@@ -66,9 +71,23 @@ from headrace.fluent import (
     set_tags,
     start_run,
 )
+from headrace.fluent_reading import (
+    create_experiment,
+    delete_experiment,
+    delete_experiment_tag,
+    delete_run,
+    get_experiment,
+    get_experiment_by_name,
+    get_run,
+    restore_experiment,
+    restore_run,
+    search_experiments,
+    set_experiment_tag,
+    set_experiment_tags,
+)
 from headrace.fluent_search import search_runs
 from headrace.operation import RunOperation
-from headrace.tracking_uri import get_tracking_uri, set_tracking_uri
+from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
 __all__ = [
     "ActiveRun",
@@ -76,7 +95,9 @@ __all__ = [
     "AsyncClient",
     "Client",
     "DroppedError",
+    "Erased",
     "Experiment",
+    "ExperimentTag",
     "HeadraceError",
     "InvalidArgumentError",
     "JournalError",
@@ -86,6 +107,8 @@ __all__ = [
     "MetricChart",
     "MetricColumns",
     "MetricSummary",
+    "MlflowClient",
+    "MlflowException",
     "NotFoundError",
     "OperationTimeoutError",
     "PagedList",
@@ -99,27 +122,46 @@ __all__ = [
     "RunStatus",
     "RunTag",
     "RunWriter",
+    "SourceType",
     "UnavailableError",
     "ViewType",
     "active_run",
+    "config",
     "create_experiment",
+    "delete_experiment",
+    "delete_experiment_tag",
+    "delete_run",
     "delete_tag",
     "end_run",
+    "entities",
+    "exceptions",
     "flush",
+    "flush_async_logging",
+    "get_artifact_uri",
     "get_experiment",
     "get_experiment_by_name",
+    "get_parent_run",
     "get_run",
     "get_tracking_uri",
+    "is_tracking_uri_set",
+    "last_active_run",
     "log_batch",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
     "log_series",
+    "restore_experiment",
+    "restore_run",
+    "search_experiments",
     "search_runs",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
     "start_run",
+    "tracking",
+    "utils",
 ]

@@ -82,6 +82,12 @@ _lock = threading.RLock()
 _open: tuple[Session, ...] = ()
 _common: Session | None = None
 _rivals: tuple[Session, ...] = ()
+_last: Session | None = None
+
+
+def last() -> Session | None:
+    """The run that this process ended last."""
+    return _last
 
 
 def own() -> Session | None:
@@ -129,7 +135,9 @@ def share(session: Session) -> None:
 
 def remove(session: Session) -> None:
     """Ends a run's being active, everywhere."""
+    global _last  # noqa: PLW0603
     session.ended = True
+    _last = session
     context.set(own())
     with _lock:
         _settle(tuple(other for other in _open if other is not session))

@@ -1,4 +1,7 @@
-"""Settings from the environment: one frozen table, read once per process and journal."""
+"""Settings from the environment: one frozen table, read once per process and journal.
+
+What a script sets instead, as ``mlflow.config`` does: :func:`enable_async_logging`.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,8 +9,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from headrace import waiting
 from headrace.errors import InvalidArgumentError
 from headrace.journal.room import OnFull
+from headrace.waiting import enable_async_logging
+
+__all__ = ["DEFAULT_TRACKING_URI", "Settings", "enable_async_logging"]
 
 DEFAULT_TRACKING_URI = "headrace://127.0.0.1:7070"
 
@@ -44,6 +51,12 @@ def _on_full(text: str) -> str:
     return text
 
 
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise ValueError(text)
+    return text.lower() in ("true", "1", "yes", "on")
+
+
 def _setting(variable: str, parse: Callable[[str], Any], expected: str, **default: Any) -> Any:
     return field(metadata={"variable": variable, "parse": parse, "expected": expected}, **default)
 
@@ -55,6 +68,7 @@ class Settings:
     tracking_uri: str = _setting(
         "HEADRACE_TRACKING_URI", str, "headrace://HOST:PORT or a folder", default=DEFAULT_TRACKING_URI
     )
+    experiment_id: str = _setting("HEADRACE_EXPERIMENT_ID", str, "a decimal number", default="")
     experiment_name: str = _setting("HEADRACE_EXPERIMENT_NAME", str, "a name", default="")
     run_id: str = _setting("HEADRACE_RUN_ID", str, "32 hex digits", default="")
     """The run that :func:`headrace.start_run` joins."""
@@ -72,6 +86,8 @@ class Settings:
     """The part of the file system that the journals of a folder may take together."""
     on_full: OnFull = _setting("HEADRACE_ON_FULL", _on_full, "block, drop or raise", default="block")
     """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
+    async_logging: bool = _setting(waiting.VARIABLE, _boolean, "true or false", default=True)
+    """Whether logging calls that do not say ``synchronous=`` return at once."""
     start_timeout: float = _setting("HEADRACE_START_TIMEOUT", _seconds, "seconds, 0 or more", default=5.0)
     """How long starting a run waits for the daemon before it goes on with the journal alone."""
     read_timeout: float = _setting("HEADRACE_READ_TIMEOUT", _seconds, "seconds, 0 or more", default=30.0)

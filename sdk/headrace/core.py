@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-from headrace import surroundings
+from headrace import surroundings, waiting
 from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
@@ -317,7 +317,9 @@ _cores_lock = threading.Lock()
 
 def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
     """The process's core for a tracking URI, by default the one of the environment."""
-    settings = settings or Settings.from_environment()
+    if settings is None:
+        settings = Settings.from_environment()
+        waiting.follow(settings.async_logging)
     uri = normalize(uri or settings.tracking_uri)
     with _cores_lock:
         core = _cores.get(uri)

@@ -6,9 +6,9 @@ strings, run ids 32 lower-case hex digits.
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -27,12 +27,37 @@ class RunStatus(StrEnum):
         """Whether a run with this status has ended."""
         return status in {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED}
 
+    @staticmethod
+    def to_string(status: str) -> str:
+        """The status as text: MLflow's are numbers."""
+        return RunStatus(status).value
+
+    @staticmethod
+    def from_string(status_str: str) -> "RunStatus":
+        """The status with this name."""
+        return RunStatus(status_str)
+
+    @staticmethod
+    def all_status() -> "list[RunStatus]":
+        """Every status there is."""
+        return list(RunStatus)
+
 
 class LifecycleStage(StrEnum):
     """Whether an experiment or a run was deleted."""
 
     ACTIVE = "active"
     DELETED = "deleted"
+
+
+class SourceType(StrEnum):
+    """What started a run (the tag ``mlflow.source.type``)."""
+
+    NOTEBOOK = "NOTEBOOK"
+    JOB = "JOB"
+    PROJECT = "PROJECT"
+    LOCAL = "LOCAL"
+    UNKNOWN = "UNKNOWN"
 
 
 class ViewType(IntEnum):
@@ -42,15 +67,68 @@ class ViewType(IntEnum):
     DELETED_ONLY = 2
     ALL = 3
 
+    @staticmethod
+    def to_string(view_type: int) -> str:
+        """MLflow's name of a view: "active_only", "deleted_only" or "all"."""
+        return ViewType(view_type).name.lower()
 
-@dataclass(frozen=True, slots=True)
+    @staticmethod
+    def from_string(view_str: str) -> "ViewType":
+        """The view with this name."""
+        return ViewType[view_str.upper()]
+
+
+_put = object.__setattr__
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Metric:
-    """One point: NaN and infinities are values like others."""
+    """One point: NaN and infinities are values like others.
+
+    ``model_id``, ``dataset_name`` and ``dataset_digest`` link it when it is logged (``links.py``).
+    """
 
     key: str
     value: float
     timestamp: int
     step: int
+    model_id: str | None
+    dataset_name: str | None
+    dataset_digest: str | None
+    run_id: str | None
+
+    def __init__(  # noqa: PLR0917 - MLflow's order
+        self,
+        key: str,
+        value: float,
+        timestamp: int,
+        step: int,
+        model_id: str | None = None,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        # A history is millions of these: what is not given is not stored either.
+        _put(self, "key", key)
+        _put(self, "value", value)
+        _put(self, "timestamp", timestamp)
+        _put(self, "step", step)
+        if model_id or dataset_name or dataset_digest or run_id:
+            _put(self, "model_id", model_id)
+            _put(self, "dataset_name", dataset_name)
+            _put(self, "dataset_digest", dataset_digest)
+            _put(self, "run_id", run_id)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            """What was not given."""
+            if name not in self.__slots__:
+                raise AttributeError(f"a Metric has no {name!r}")
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +142,14 @@ class Param:
 @dataclass(frozen=True, slots=True)
 class RunTag:
     """A tag of a run: may be changed and deleted."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentTag:
+    """A tag of an experiment."""
 
     key: str
     value: str
@@ -150,6 +236,11 @@ class RunInfo:
     lifecycle_stage: str
     artifact_uri: str
 
+    @property
+    def run_uuid(self) -> str:
+        """The ``run_id``, as older versions of MLflow call it."""
+        return self.run_id
+
 
 @dataclass(frozen=True, slots=True)
 class RunData:
@@ -166,6 +257,10 @@ class Run:
 
     info: RunInfo
     data: RunData
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """``info`` and ``data`` as dictionaries."""
+        return asdict(self)
 
     def __repr__(self) -> str:
         info, data = self.info, self.data
@@ -194,6 +289,13 @@ class RunWriter:
     writer_id: str
     labels: dict[str, str]
     points: int
+
+
+class Erased(NamedTuple):
+    """Ids of runs and experiments that were erased for good."""
+
+    run_ids: list[str]
+    experiment_ids: list[str]
 
 
 class PagedList(list[T], Generic[T]):

@@ -17,16 +17,22 @@ Every class has an ``error_code`` in MLflow's vocabulary. Errors carry their fac
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headrace.operation import RunOperation
 
 
 class HeadraceError(Exception):
-    """Base of all errors that Headrace raises."""
+    """Base of all errors that Headrace raises; ``headrace.exceptions.MlflowException``."""
 
-    error_code: ClassVar[str] = "INTERNAL_ERROR"
+    error_code: str = "INTERNAL_ERROR"
+
+    def __init__(self, message: object = "", error_code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = str(message)
+        if error_code is not None:
+            self.error_code = error_code
 
 
 class InvalidArgumentError(HeadraceError, ValueError):
@@ -46,7 +52,7 @@ class RejectedError(HeadraceError):
     error_code = "INVALID_PARAMETER_VALUE"
 
     def __init__(self, code: str, message: str, operation: "RunOperation | None" = None) -> None:
-        super().__init__(f"{code}: {message}" + (f" ({operation!r})" if operation else ""))
+        super().__init__(f"{code}: {message}" + (f" ({operation!r})" if operation else ""), code)
         self.code = code
         self.message = message
         self.operation = operation

@@ -1,12 +1,15 @@
 """The experiment that new runs of this process go to."""
 
+import contextlib
+import os
 from typing import NamedTuple
 
-from headrace import calls
+from headrace import values
+from headrace.calls.experiments import experiment_named, experiment_with_id, new_experiment
 from headrace.config import Settings
 from headrace.core import Core, core_for
 from headrace.entities import Experiment, LifecycleStage
-from headrace.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from headrace.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError, UnavailableError
 from headrace.tracking_uri import get_tracking_uri
 
 
@@ -16,6 +19,10 @@ class Target(NamedTuple):
     experiment_id: str
     name: str
 
+
+DEFAULT = "Default"
+
+VARIABLE = "HEADRACE_EXPERIMENT_NAME"
 
 _chosen: Experiment | None = None
 _chosen_at = ""
@@ -47,6 +54,9 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
         found = _get(core, str(experiment_id))
         experiment = found or Experiment(str(experiment_id), "")
     _chosen, _chosen_at = experiment, core.uri
+    if experiment.name:  # for the processes that this one starts
+        os.environ[VARIABLE] = experiment.name
+        os.environ.pop("HEADRACE_EXPERIMENT_ID", None)
     return experiment
 
 
@@ -56,25 +66,38 @@ def target(core: Core, settings: Settings, experiment_id: str | None) -> Target:
         _get(core, experiment_id)
         return Target(str(experiment_id), "")
     if _chosen is None:
+        if settings.experiment_id:
+            return Target(values.experiment_id(settings.experiment_id, "HEADRACE_EXPERIMENT_ID"), "")
         return Target("", settings.experiment_name)
     known = _chosen.experiment_id and core.uri == _chosen_at
     return Target(_chosen.experiment_id, "") if known else Target("", _chosen.name)
 
 
+def chosen_id(core: Core) -> str:
+    """The id of the experiment that new runs go to; created, when there is none with its name."""
+    where = target(core, Settings.from_environment(), None)
+    if where.experiment_id:
+        return where.experiment_id
+    experiment = _get_or_create(core, where.name or DEFAULT)
+    if experiment is None:
+        raise UnavailableError(f"no daemon answers at {core.uri}")
+    return experiment.experiment_id
+
+
 def _get_or_create(core: Core, name: str) -> Experiment | None:
-    by_name = calls.get_experiment_by_name(name)
+    by_name = experiment_named(name)
     try:
         experiment = by_name.ask_at_start(core)
     except NotFoundError:
-        try:
-            experiment = calls.create_experiment(name, None, None).ask_at_start(core)
-        except AlreadyExistsError:  # another process was faster
-            experiment = by_name.ask_at_start(core)
+        # Another process may be faster.
+        with contextlib.suppress(AlreadyExistsError):
+            new_experiment(name).ask_at_start(core)
+        experiment = by_name.ask_at_start(core)
     return _not_deleted(experiment, "experiment_name")
 
 
 def _get(core: Core, experiment_id: str) -> Experiment | None:
-    return _not_deleted(calls.get_experiment(experiment_id).ask_at_start(core), "experiment_id")
+    return _not_deleted(experiment_with_id(experiment_id).ask_at_start(core), "experiment_id")
 
 
 def _not_deleted(experiment: Experiment | None, argument: str) -> Experiment | None:

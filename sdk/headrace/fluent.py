@@ -5,42 +5,28 @@ Each logging call returns at once, when what it logs is in the journal, with a :
 as in MLflow.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from headrace import active, experiment, lifecycle, record, run_tags, values
+from headrace import active, experiment, lifecycle, record, run_tags, values, waiting
 from headrace.active import ActiveRun
+from headrace.calls import runs
+from headrace.calls.runs import run_with_id
 from headrace.client import Client
 from headrace.config import Settings
 from headrace.core import Core, core_for
-from headrace.entities import Experiment, Metric, Param, Run, RunStatus, RunTag
+from headrace.entities import Metric, Param, Run, RunStatus, RunTag
 from headrace.errors import InvalidArgumentError
+from headrace.faces import ask
 from headrace.journal.run_log import RunLog
+from headrace.links import Link, link_to
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri
 
+logger = logging.getLogger("headrace")
+
 _current = active.context.get
-
-
-def create_experiment(
-    name: str, artifact_location: str | None = None, tags: Mapping[str, object] | None = None
-) -> str:
-    """Creates an experiment and returns its id. ``AlreadyExistsError`` when the name is taken."""
-    return Client().create_experiment(name, artifact_location, tags)
-
-
-def get_experiment(experiment_id: str) -> Experiment:
-    """The experiment with this id. ``NotFoundError`` when there is none."""
-    return Client().get_experiment(experiment_id)
-
-
-def get_experiment_by_name(name: str) -> Experiment | None:
-    """The experiment with this name, or ``None``."""
-    return Client().get_experiment_by_name(name)
-
-
-def get_run(run_id: str) -> Run:
-    """The run with this id, as this process logged it. ``NotFoundError`` when there is none."""
-    return Client().get_run(run_id)
 
 
 def start_run(  # noqa: PLR0917 - MLflow's order
@@ -51,6 +37,7 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     parent_run_id: str | None = None,
     tags: Mapping[str, object] | None = None,
     description: str | None = None,
+    log_system_metrics: bool | None = None,
 ) -> ActiveRun:
     """Starts a run and makes it the active one; use it as a context manager, or call :func:`end_run`.
 
@@ -61,11 +48,12 @@ def start_run(  # noqa: PLR0917 - MLflow's order
             joins that run, which is how all ranks of a job log into one.
         experiment_id: of a new run; default: that of :func:`set_experiment`, else the one that
             ``HEADRACE_EXPERIMENT_NAME`` names, else "Default".
-        run_name: of a new run; default: a random one.
+        run_name: of a new run; default: a random one. Renames a run that ``run_id`` continues.
         nested: allow a run inside the active one, which becomes its parent.
         parent_run_id: the parent of a new run.
         tags: set on the run; values become text.
         description: the run's note (the tag ``mlflow.note.content``).
+        log_system_metrics: of MLflow. Headrace measures no machines: true is answered with a warning.
 
     Raises:
         NotFoundError: there is no run (or experiment, or parent) with this id, says the daemon.
@@ -75,26 +63,26 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     if not nested and (running := active.own()) is not None and not running.inherited:
         problem = f"is False and run {running.run.info.run_id} is active: call end_run(), or pass nested=True"
         raise InvalidArgumentError("nested", problem)
+    if log_system_metrics:
+        logger.warning("log_system_metrics: Headrace measures no machines; log what you measure as metrics")
     given = run_tags.with_note(values.tags(tags), description)
     settings = Settings.from_environment()
     core = core_for(get_tracking_uri())
     if run_id is not None:
-        session = lifecycle.resume(core, settings, values.run_id(run_id))
+        given = run_tags.with_name(given, run_name)
+        session = lifecycle.resume(core, settings, values.run_id(run_id), given)
     elif settings.run_id and outer is None:
         values.run_id(settings.run_id, "HEADRACE_RUN_ID")
-        session = lifecycle.join(core, settings)
+        session = lifecycle.join(core, settings, given)
     else:
         given = run_tags.complete(given, run_name, _parent(core, outer, parent_run_id))
         target = experiment.target(core, settings, experiment_id)
         session = lifecycle.create(core, settings, target, given)
-        given = {}
-    if given:
-        record.tags(session.log, given)
     active.push(session)
     return session.run
 
 
-def end_run(status: str = RunStatus.FINISHED) -> None:
+def end_run(status: str | None = RunStatus.FINISHED) -> None:
     """Ends the active run, if there is one, and waits until everything that was logged is durable.
 
     The wait is bounded (``HEADRACE_EXIT_TIMEOUT`` seconds); a warning then says what is left, where it is,
@@ -103,7 +91,7 @@ def end_run(status: str = RunStatus.FINISHED) -> None:
     Args:
         status: FINISHED, FAILED, KILLED or SCHEDULED.
     """
-    checked = values.end_status(status)
+    checked = values.end_status(RunStatus.FINISHED if status is None else status)
     session = active.to_end()
     if session is not None:
         session.finish(checked)
@@ -115,13 +103,43 @@ def active_run() -> ActiveRun | None:
     return None if session is None else session.run
 
 
+def last_active_run() -> Run | None:
+    """The run that is active here, else the one that this process ended last, as the daemon has it now."""
+    running = active.find()
+    if running is not None:
+        return running.run
+    ended = active.last()
+    return None if ended is None else ask(ended.core, run_with_id(ended.run.info.run_id))
+
+
+def get_parent_run(run_id: str | None = None) -> Run | None:
+    """The run that this one (default: the active one) is nested in; ``None`` when it is in none."""
+    if run_id is None:
+        running = active.find()
+        if running is None:
+            return None
+        run_id = running.run.info.run_id
+    return ask(core_for(get_tracking_uri()), runs.get_parent_run(run_id))
+
+
+def get_artifact_uri(artifact_path: str | None = None) -> str:
+    """Where the files of the active run are, or one of them; starts a run when none is active."""
+    session = active.find() or _start_automatically()
+    base = session.run.info.artifact_uri
+    if not base:  # no daemon was asked when the run began
+        base = ask(session.core, run_with_id(session.run.info.run_id)).info.artifact_uri
+    return f"{base}/{artifact_path.strip('/')}" if artifact_path else base
+
+
 def log_metric(  # noqa: PLR0917 - MLflow's order
     key: str,
     value: values.Number,
     step: values.Whole | None = None,
-    timestamp: values.Whole | None = None,
     synchronous: bool | None = None,
+    timestamp: values.Whole | None = None,
     run_id: str | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
 ) -> RunOperation:
     """Logs one value of a metric.
 
@@ -130,36 +148,45 @@ def log_metric(  # noqa: PLR0917 - MLflow's order
         value: one number of any kind: int, float, bool, a NumPy scalar, a tensor of one element. NaN and
             the infinities are data.
         step: a 64-bit integer, also negative, repeated or out of order; default 0.
+        synchronous: wait until it is durable and visible; default: as
+            :func:`headrace.config.enable_async_logging` says, which is not to wait.
         timestamp: milliseconds since the Unix epoch; default: the time of this call.
-        synchronous: wait until it is durable and visible.
         run_id: the run; default: the active one.
+        model_id: links it to a logged model: a tag of the run says so (see ``links.py``).
+        dataset: links it to a dataset, an object with a ``name`` and a ``digest``.
 
     Raises:
         InvalidArgumentError: an argument breaks one of these rules; nothing was logged.
     """
+    if model_id is not None or dataset is not None:
+        return _linked({key: value}, step, timestamp, run_id, synchronous, link_to(model_id, dataset))
     session = _current() if run_id is None else None
     log = session.log if session is not None else _log(run_id)
     if type(value) is float and type(step) is int and timestamp is None and type(key) is str:
         operation = log.log_metric(key, value, step)
     else:
         operation = record.metric(log, key, value, step, timestamp)
-    if synchronous:
-        operation.wait()
+    if synchronous or waiting.always:
+        _finished(operation, synchronous)
     return operation
 
 
-def log_metrics(
+def log_metrics(  # noqa: PLR0917 - MLflow's order
     metrics: Mapping[str, values.Number],
     step: values.Whole | None = None,
-    timestamp: values.Whole | None = None,
     synchronous: bool | None = None,
     run_id: str | None = None,
+    timestamp: values.Whole | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
 ) -> RunOperation:
     """Logs one value of each of several metrics, as one operation. Arguments as in :func:`log_metric`."""
+    if model_id is not None or dataset is not None:
+        return _linked(metrics, step, timestamp, run_id, synchronous, link_to(model_id, dataset))
     return _finished(record.metrics(_log(run_id), metrics, step, timestamp), synchronous)
 
 
-def log_series(  # noqa: PLR0917 - MLflow's order
+def log_series(  # noqa: PLR0917 - as log_metrics
     key: str,
     values: Iterable[values.Number],
     steps: Iterable[values.Whole] | None = None,
@@ -199,7 +226,10 @@ def log_params(
 
 
 def set_tag(key: str, value: object, synchronous: bool | None = None) -> RunOperation:
-    """Sets a tag, anew or over its old value; the value becomes text of at most 8000 characters."""
+    """Sets a tag, anew or over its old value; the value becomes text of at most 8000 characters.
+
+    ``mlflow.runName`` renames the run.
+    """
     return _finished(record.tag(_log(None), key, value), synchronous)
 
 
@@ -236,6 +266,9 @@ def flush(timeout: float | None = None) -> None:
     Client().flush(timeout)
 
 
+flush_async_logging = flush
+
+
 def _log(run_id: str | None) -> RunLog:
     if run_id is not None:
         core = core_for(get_tracking_uri())
@@ -255,9 +288,22 @@ def _start_automatically() -> active.Session:
 
 
 def _finished(operation: RunOperation, synchronous: bool | None) -> RunOperation:
-    if synchronous:
+    if waiting.wanted(synchronous):
         operation.wait()
     return operation
+
+
+def _linked(  # noqa: PLR0917 - what log_metrics was given
+    points: Mapping[str, values.Number],
+    step: values.Whole | None,
+    timestamp: values.Whole | None,
+    run_id: str | None,
+    synchronous: bool | None,
+    to: Link | None,
+) -> RunOperation:
+    if to is None:
+        return _finished(record.metrics(_log(run_id), points, step, timestamp), synchronous)
+    return _finished(record.linked(_log(run_id), to, points, step, timestamp), synchronous)
 
 
 def _parent(core: Core, outer: active.Session | None, parent_run_id: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from headrace import experiment, searching
+from headrace import experiment, frames
 from headrace.client import Client
 from headrace.config import Settings
 from headrace.core import core_for
@@ -76,7 +76,7 @@ def search_runs(  # noqa: PLR0917 - MLflow's order
     if type(max_results) is not int or max_results < 1:
         raise InvalidArgumentError("max_results", f"is {max_results!r}; expected an integer above 0")
     if output_format == "pandas":
-        searching.need_pandas()
+        frames.need_pandas()
     client = Client()
     where = _experiments(client, experiment_ids, experiment_names, search_all_experiments)
     runs: list[Run] = []
@@ -88,7 +88,7 @@ def search_runs(  # noqa: PLR0917 - MLflow's order
         token = page.token
         if not token or len(runs) >= max_results:
             break
-    return runs if output_format == "list" else searching.data_frame(runs)
+    return runs if output_format == "list" else frames.data_frame(runs)
 
 
 def _experiments(

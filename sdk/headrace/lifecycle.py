@@ -9,10 +9,12 @@ import logging
 import multiprocessing.process
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import uuid4
 
-from headrace import active, calls, record, run_tags, surroundings
+from headrace import active, record, run_tags, surroundings
 from headrace.active import ActiveRun, Session
+from headrace.calls.runs import run_with_id
 from headrace.config import Settings
 from headrace.core import Core
 from headrace.endings import at_end
@@ -34,7 +36,7 @@ def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, st
     if core.reachable(timeout):
         with contextlib.suppress(OperationTimeoutError, UnavailableError):
             written.wait(timeout)
-            run = calls.get_run(run_id).ask(core, timeout)
+            run = run_with_id(run_id).ask(core, timeout)
     if run is not None and (reason := run.data.tags.get(run_tags.RECOVERED)):
         logger.warning("run %s went to experiment %s: %s", run_id, run.info.experiment_id, reason)
     at_end(_end_all, priority=200)  # before the core's journals are closed
@@ -46,14 +48,14 @@ def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, st
 def existing(core: Core, run_id: str, argument: str = "run_id") -> Run | None:
     """The run with this id; ``None`` when no daemon answers. ``NotFoundError`` when it says there is none."""
     core.settle(core.settings.start_timeout)
-    run = calls.get_run(run_id).ask_at_start(core)
+    run = run_with_id(run_id).ask_at_start(core)
     if run is not None and run.info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidArgumentError(argument, f"is {run_id}, a deleted run; restore it first")
     return run
 
 
-def resume(core: Core, settings: Settings, run_id: str) -> Session:
-    """Continues a run as a new attempt, or as part of a launch's or a parent process's.
+def resume(core: Core, settings: Settings, run_id: str, tags: Mapping[str, str]) -> Session:
+    """Continues a run as a new attempt, or as part of a launch's or a parent process's; sets ``tags``.
 
     ``NotFoundError`` when there is none.
     """
@@ -65,8 +67,10 @@ def resume(core: Core, settings: Settings, run_id: str) -> Session:
     log = core.run_log(run_id, token)
     if token:
         record.attempt(log, core.process_id)
+    if tags:
+        record.tags(log, tags)
     at_end(_end_all, priority=200)  # before the core's journals are closed
-    return Session(_active(run) if run else _unconfirmed(run_id), core, log)
+    return Session(_resumed(run, tags) if run else _unconfirmed(run_id, tags=tags), core, log)
 
 
 def _is_part_of_its_parents(run: Run | None) -> bool:
@@ -75,8 +79,8 @@ def _is_part_of_its_parents(run: Run | None) -> bool:
     return spawned and (run is None or run.info.status == RunStatus.RUNNING)
 
 
-def join(core: Core, settings: Settings) -> Session:
-    """Logs into the run of ``HEADRACE_RUN_ID`` without asking anybody.
+def join(core: Core, settings: Settings, tags: Mapping[str, str]) -> Session:
+    """Logs into the run of ``HEADRACE_RUN_ID`` without asking anybody; sets ``tags``.
 
     With a token of the launch it takes part in that attempt, which whoever came first ends; without one, it
     only logs.
@@ -84,8 +88,10 @@ def join(core: Core, settings: Settings) -> Session:
     log = core.run_log(settings.run_id, surroundings.attempt_token(settings.attempt))
     if log.attempt:
         record.attempt(log, core.process_id)
+    if tags:
+        record.tags(log, tags)
     at_end(_end_all, priority=200)  # before the core's journals are closed
-    return Session(_unconfirmed(settings.run_id), core, log)
+    return Session(_unconfirmed(settings.run_id, tags=tags), core, log)
 
 
 def _end_all() -> None:
@@ -98,6 +104,13 @@ def _end_all() -> None:
 
 def _active(run: Run) -> ActiveRun:
     return ActiveRun(run.info, run.data)
+
+
+def _resumed(run: Run, tags: Mapping[str, str]) -> ActiveRun:
+    """A run as it is with ``tags``, going on."""
+    name = tags.get(run_tags.RUN_NAME, run.info.run_name)
+    info = replace(run.info, run_name=name, status=RunStatus.RUNNING, end_time=None)
+    return ActiveRun(info, replace(run.data, tags={**run.data.tags, **tags}))
 
 
 def _unconfirmed(

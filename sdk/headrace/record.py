@@ -10,6 +10,7 @@ from typing import Any
 from headrace import values
 from headrace.entities import Metric, Param, RunStatus, RunTag
 from headrace.journal.run_log import RunLog
+from headrace.links import Link, link
 from headrace.operation import RunOperation
 from headrace.together import together
 from headrace_proto import limits
@@ -75,6 +76,20 @@ def series(
     return log.log_series(values.key(key), *arrays)
 
 
+def linked(
+    log: RunLog,
+    link: Link,
+    points: Mapping[str, values.Number],
+    step: values.Whole | None = None,
+    timestamp: values.Whole | None = None,
+) -> RunOperation:
+    """Writes one point of each key, and what they are linked to, as one operation."""
+    at = 0 if step is None else values.whole("step", step)
+    said = dict(link.tag(values.key(key), at) for key in points)
+    written = metrics(log, points, at, timestamp)
+    return together([written, tags(log, said)])
+
+
 def param(log: RunLog, key: str, value: object) -> RunOperation:
     """Writes a param. Another value for the same key is refused by the server."""
     return _write(log, _param(key, value))
@@ -110,6 +125,7 @@ def batch(
     rows = [_row(point) for point in points]
     changes = [_param(item.key, item.value) for item in given_params]
     changes += [_tag(item.key, item.value) for item in given_tags]
+    changes += [_tag(*said) for said in _links(points)]
     return log.log_batch(rows, [change.SerializeToString() for change in changes])
 
 
@@ -154,6 +170,17 @@ def termination(log: RunLog, process_id: str, status: RunStatus, end_time: int |
 def now() -> int:
     """The time, in milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _links(points: Iterable[Metric]) -> Iterable[tuple[str, str]]:
+    """The tags that say what points are linked to."""
+    said: dict[str, str] = {}
+    for point in points:
+        names = [getattr(point, name, None) for name in Link._fields]
+        if any(names) and (found := link(*names)):
+            key, value = found.tag(point.key, values.whole("step", point.step))
+            said[key] = value
+    return said.items()
 
 
 def _write(log: RunLog, change: pb.RunChange) -> RunOperation:

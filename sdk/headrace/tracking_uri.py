@@ -23,3 +23,8 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
 def get_tracking_uri() -> str:
     """The tracking URI: as set, else ``HEADRACE_TRACKING_URI``, else ``headrace://127.0.0.1:7070``."""
     return _uri or Settings.from_environment().tracking_uri
+
+
+def is_tracking_uri_set() -> bool:
+    """Whether :func:`set_tracking_uri` or ``HEADRACE_TRACKING_URI`` says where runs are tracked."""
+    return _uri is not None or bool(os.environ.get("HEADRACE_TRACKING_URI"))

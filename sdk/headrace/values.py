@@ -6,14 +6,15 @@ element, ``Decimal``. NaN and the infinities are data.
 
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat, SupportsIndex
 
-from headrace.entities import RunStatus
+from headrace.entities import RunStatus, ViewType
 from headrace.errors import InvalidArgumentError
 from headrace_proto import limits
 
 _RUN_ID = re.compile("[0-9a-f]{32}")
+_ANY_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")  # MLflow's; the daemon knows none but its own
 _EXPERIMENT_ID = re.compile("[0-9]{1,18}")
 
 Number = SupportsFloat
@@ -124,6 +125,13 @@ def run_id(value: str, argument: str = "run_id") -> str:
     return str(value)
 
 
+def run_to_ask(value: str) -> str:
+    """A run's id to ask the daemon for: also one that cannot be there, as MLflow's may be."""
+    if not isinstance(value, str) or not _ANY_RUN_ID.fullmatch(value):
+        raise InvalidArgumentError("run_id", f"is {_shown(value)}; expected 32 lower-case hex digits")
+    return str(value)
+
+
 def experiment_id(value: str | int, argument: str = "experiment_id") -> str:
     """An experiment's id; an int is taken as well."""
     if isinstance(value, bool) or not _EXPERIMENT_ID.fullmatch(str(value)):
@@ -137,6 +145,23 @@ def end_status(value: str | RunStatus, argument: str = "status") -> RunStatus:
     if value not in allowed:
         raise InvalidArgumentError(argument, f"is {_shown(value)}; expected one of {', '.join(allowed)}")
     return RunStatus(value)
+
+
+def texts(argument: str, value: str | Sequence[str] | None) -> list[str]:
+    """One text, several, or none."""
+    if value is None:
+        return []
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not all(isinstance(each, str) for each in given):
+        raise InvalidArgumentError(argument, f"is {_shown(value)}; expected text")
+    return given
+
+
+def view_type(argument: str, value: int) -> int:
+    """A :class:`ViewType`, or its number."""
+    if value not in list(ViewType):
+        raise InvalidArgumentError(argument, f"is {value!r}; expected a ViewType")
+    return int(value)
 
 
 def _shown(value: object) -> str:

@@ -61,7 +61,7 @@ def end(token: str, process: str = "p1", status: RunStatus = RunStatus.FINISHED)
 async def test_a_run_is_created_with_its_experiment(log: Log, daemon: Daemon) -> None:
     assert await log(create(name="digits", kind="cnn"), SetParam("lr", "0.1"), SetTag("kind", "mlp")) == []
     run = await log.run()
-    experiment = await daemon.runs.get_experiment_by_name("digits")
+    experiment = await daemon.experiments.get_by_name("digits")
     assert run == Run(
         run_id=RUN,
         run_name="a run",
@@ -116,12 +116,12 @@ async def test_the_same_creation_again_is_accepted_and_another_is_not(log: Log) 
 async def test_an_experiment_that_cannot_be_had_leads_to_recovered(
     log: Log, daemon: Daemon, database: Database, asked: CreateRun, reason: str
 ) -> None:
-    await daemon.runs.create_experiment("gone", "", {})
+    await daemon.experiments.create("gone", "", {})
     async with database.acquire() as connection:
         await connection.execute("UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = 'gone'")
     assert await log(asked, SetParam("lr", "1")) == []
     run = await log.run()
-    recovered = await daemon.runs.get_experiment_by_name("_recovered")
+    recovered = await daemon.experiments.get_by_name("_recovered")
     assert run.experiment_id == recovered.experiment_id
     assert run.tags == {"headrace.recovered": reason}
     assert run.params == {"lr": "1"}
@@ -131,7 +131,7 @@ async def test_an_experiment_that_cannot_be_had_leads_to_recovered(
 async def test_experiment_ids_are_not_used_up_by_looking(log: Log, daemon: Daemon) -> None:
     for _ in range(5):
         await log(create(name="digits"), run=uuid4().hex)
-    assert (await daemon.runs.create_experiment("next", "", {})).experiment_id == "2"
+    assert (await daemon.experiments.create("next", "", {})).experiment_id == "2"
 
 
 async def test_a_param_is_written_once(log: Log) -> None:

@@ -47,7 +47,7 @@ class World:
     async def start(self) -> None:
         daemon = self.training.daemon
         for name in ("one", "two"):
-            await daemon.runs.create_experiment(name, "", {})
+            await daemon.experiments.create(name, "", {})
         await daemon.open(self.writer)
 
     async def change(self, run: ModelRun, *changes: RunChange) -> None:

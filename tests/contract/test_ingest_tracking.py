@@ -1,6 +1,7 @@
 """The tracking service: what it tells, and how it says no."""
 
 import math
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -31,10 +32,8 @@ def call(channel: Any) -> Call:
 
     async def call(method: str, **fields: Any) -> Any:
         request = getattr(pb, f"{method}Request")
-        made = method.startswith(("Get", "Create")) and method != "GetSummaries"
-        response = getattr(
-            pb, method.removeprefix("Get").removeprefix("Create") if made else f"{method}Response"
-        )
+        noun = re.sub("^(Get|Create|Change)", "", method)
+        response = getattr(pb, noun if noun in ("Experiment", "Run", "MetricChart") else f"{method}Response")
         stub = channel.unary_unary(
             f"/headrace.v1.Tracking/{method}",
             request_serializer=request.SerializeToString,
@@ -60,6 +59,57 @@ async def test_experiments(call: Call) -> None:
     rest = await call("ListExperiments", max_results=1, page_token=page.next_page_token)
     assert {e.name for e in [*page.experiments, *rest.experiments]} == {"digits", "Default"}
     assert rest.next_page_token == ""
+
+
+async def test_an_experiment_is_changed(call: Call) -> None:
+    made = await call("CreateExperiment", name="digits", tags={"team": "mill"})
+    this = {"experiment_id": made.experiment_id}
+    assert (await call("ChangeExperiment", **this, name="letters")).name == "letters"
+    tags = pb.ChangeExperimentRequest.Tags(tags={"team": "race", "a": "b"})
+    await call("ChangeExperiment", **this, set_tags=tags)
+    assert dict((await call("ChangeExperiment", **this, delete_tag="a")).tags) == {"team": "race"}
+    run = await call("CreateRun", run=pb.CreateRun(**this))
+    deleted = await call("ChangeExperiment", **this, lifecycle_stage="deleted")
+    assert deleted.lifecycle_stage == "deleted"
+    assert (await call("GetRun", run_id=run.info.run_id)).info.lifecycle_stage == "deleted"
+    for view, names in ((pb.ACTIVE_ONLY, ["Default"]), (pb.DELETED_ONLY, ["letters"])):
+        page = await call("ListExperiments", view_type=view, filter="name LIKE '%'", order_by=["name"])
+        assert [experiment.name for experiment in page.experiments] == names
+    await call("ChangeExperiment", **this, lifecycle_stage="active")
+    assert await call("GetRun", run_id=run.info.run_id) == run
+
+
+async def test_deleted_and_erased(call: Call) -> None:
+    made = await call("CreateRun", run_id=RUN, run=pb.CreateRun(start_time=NOW))
+    assert (await call("ChangeRun", run_id=RUN, lifecycle_stage="deleted")).info.lifecycle_stage == "deleted"
+    assert [run.info.run_id for run in (await call("SearchRuns", view_type=pb.DELETED_ONLY)).runs] == [RUN]
+    assert await call("ChangeRun", run_id=RUN, lifecycle_stage="active") == made
+    await call("ChangeRun", run_id=RUN, lifecycle_stage="deleted")
+    assert (await call("EraseDeleted", dry_run=True)).run_ids == [RUN]
+    assert (await call("EraseDeleted", run_ids=[RUN], deleted_before=1)).run_ids == []
+    assert (await call("EraseDeleted", run_ids=[RUN])).run_ids == [RUN]
+    assert (await refused(call, "GetRun", run_id=RUN))[0] is grpc.StatusCode.NOT_FOUND
+    assert list((await call("SearchRuns", view_type=pb.ALL)).runs) == []
+
+
+async def test_points_of_an_erased_run_are_accepted_and_gone(channel: Any, call: Call) -> None:
+    shipper = ship(channel)
+    await shipper.open()
+    await shipper.append(0, cells([1.0]), define(["loss"]))
+    await shipper.committed(1)
+    assert len((await call("SearchRuns", filter="metrics.loss = 1")).runs) == 1
+    await call("ChangeRun", run_id=RUN, lifecycle_stage="deleted")
+    await call("EraseDeleted")
+    await shipper.append(1, cells([2.0]))
+    await shipper.committed(2)
+    for filter_string in ("", "metrics.loss > 0"):
+        assert list((await call("SearchRuns", filter=filter_string, view_type=pb.ALL)).runs) == []
+
+
+async def test_a_search_before_there_are_runs(call: Call) -> None:
+    assert list((await call("SearchRuns")).runs) == []
+    run = await call("CreateRun", run=pb.CreateRun(start_time=NOW))
+    assert list((await call("SearchRuns")).runs) == [run]
 
 
 async def test_runs(call: Call) -> None:
@@ -178,6 +228,25 @@ async def test_a_chart(channel: Any, call: Call) -> None:
         ("CreateExperiment", {"name": "Default"}, grpc.StatusCode.ALREADY_EXISTS, "Default"),
         ("CreateExperiment", {"name": ""}, grpc.StatusCode.INVALID_ARGUMENT, "1 to 500"),
         ("CreateExperiment", {"name": "a\0b"}, grpc.StatusCode.INVALID_ARGUMENT, "NUL"),
+        ("ListExperiments", {"filter": "x = 1"}, grpc.StatusCode.INVALID_ARGUMENT, "character 1,"),
+        ("ListExperiments", {"view_type": 9}, grpc.StatusCode.INVALID_ARGUMENT, "view_type"),
+        (
+            "ListExperiments",
+            {"filter": "x" * 300_000},
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "HEADRACE_MAX_FILTER",
+        ),
+        ("ChangeExperiment", {"experiment_id": "7", "name": "a"}, grpc.StatusCode.NOT_FOUND, "7"),
+        (
+            "ChangeExperiment",
+            {"experiment_id": "0", "name": ""},
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "1 to 500",
+        ),
+        ("ChangeExperiment", {"experiment_id": "0"}, grpc.StatusCode.INVALID_ARGUMENT, "lifecycle_stage"),
+        ("ChangeRun", {"run_id": RUN, "lifecycle_stage": "deleted"}, grpc.StatusCode.NOT_FOUND, RUN),
+        ("ChangeRun", {"run_id": RUN}, grpc.StatusCode.INVALID_ARGUMENT, "lifecycle_stage"),
+        ("EraseDeleted", {"run_ids": ["x"]}, grpc.StatusCode.INVALID_ARGUMENT, "run_ids"),
         ("CreateRun", {"run_id": "x"}, grpc.StatusCode.INVALID_ARGUMENT, "32 hexadecimal digits"),
         ("CreateRun", {"run": {"run_name": "n" * 501}}, grpc.StatusCode.INVALID_ARGUMENT, "bound is 500"),
         ("SearchRuns", {"max_results": 50_001}, grpc.StatusCode.INVALID_ARGUMENT, "50000"),

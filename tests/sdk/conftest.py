@@ -14,7 +14,10 @@ from headrace import AsyncClient, Client, active
 
 VARIABLES = (
     "HEADRACE_ATTEMPT",
+    "HEADRACE_ENABLE_ASYNC_LOGGING",
+    "HEADRACE_EXPERIMENT_ID",
     "HEADRACE_EXPERIMENT_NAME",
+    "HEADRACE_RANK",
     "HEADRACE_RUN_ID",
     "HEADRACE_TRACKING_URI",
     "SLURM_JOB_ID",
@@ -25,10 +28,13 @@ VARIABLES = (
 @pytest.fixture(autouse=True)
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
     for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(variable, "")  # so that what a test sets goes with it
+        monkeypatch.delenv(variable)
     core = FakeCore(tmp_path / "journals")
     monkeypatch.setitem(headrace.core._cores, core.uri, core)
     monkeypatch.setattr("headrace.experiment._chosen", None)
+    monkeypatch.setattr("headrace.active._last", None)
+    monkeypatch.setattr("headrace.waiting.always", False)
     headrace.set_tracking_uri(core.uri)
     yield core
     for session in active.open_sessions():

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from array import array
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -40,7 +41,8 @@ def test_pages_of_experiments(fake: FakeCore, ask: Ask) -> None:
     page = ask("search_experiments", max_results=1, page_token=THIS)
     assert [experiment.name for experiment in page] == ["a"]
     assert page.token == NEXT
-    assert fake.asked[-1][1] == pb.ListExperimentsRequest(max_results=1, page_token=THIS)
+    expected = pb.ListExperimentsRequest(max_results=1, page_token=THIS, view_type=pb.ACTIVE_ONLY)
+    assert fake.asked[-1][1] == expected
     fake.responses["ListExperiments"] = pb.ListExperimentsResponse()
     last = ask("search_experiments")
     assert (list(last), last.token) == ([], None)
@@ -217,16 +219,13 @@ def test_reads_of_an_absent_daemon_say_so(fake: FakeCore, ask: Ask, read: tuple[
         ask(*read)
 
 
-@pytest.mark.parametrize("bad", ["", "xyz", RUN.upper(), RUN + "0", None, 7])
+@pytest.mark.parametrize("bad", ["", "xyz", RUN.upper(), RUN + "0", "-x", "a b", None, 7])
 def test_bad_run_ids_are_refused_by_name(fake: FakeCore, ask: Ask, bad: Any) -> None:
-    for call in (
-        ("get_run", bad),
-        ("get_metric_history", bad, "a"),
-        ("get_metric_summaries", bad),
-        ("log_metric", bad, "a", 1.0),
-        ("log_batch", bad),
-        ("set_terminated", bad),
-    ):
+    writes = [("log_metric", bad, "a", 1.0), ("log_batch", bad), ("set_terminated", bad), ("update_run", bad)]
+    reads = [("get_run", bad), ("delete_run", bad), ("get_metric_history", bad, "a")]
+    # One that MLflow might have is looked for.
+    asked = re.fullmatch("[0-9a-zA-Z]+", str(bad)) and isinstance(bad, str)
+    for call in [*writes, *([] if asked else reads)]:
         with pytest.raises(InvalidArgumentError, match="32 lower-case hex digits") as caught:
             ask(*call)
         assert caught.value.argument == "run_id"

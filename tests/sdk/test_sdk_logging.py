@@ -30,7 +30,7 @@ def changes(fake: FakeCore) -> list[str]:
 def test_points_carry_what_was_given(fake: FakeCore) -> None:
     with headrace.start_run() as run:
         headrace.log_metric("a", 1.0)
-        headrace.log_metric("a", 2.0, 5, 77)
+        headrace.log_metric("a", 2.0, 5, None, 77)
         headrace.log_metrics({"b": 3, "c": 4.0}, step=6, timestamp=78)
         headrace.log_metric("a", 5.0, run_id=RUN)
         headrace.log_metrics({"a": 6.0}, run_id=RUN)

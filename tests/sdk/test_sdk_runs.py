@@ -73,9 +73,12 @@ def test_end_run_takes_a_status(fake: FakeCore) -> None:
         run = headrace.start_run()
         headrace.end_run(status)
         assert pb.RunStatus.Name(fake.end_of(run.info.run_id).status) == status
-    for bad in ("RUNNING", "finished", "", None):
+    run = headrace.start_run()
+    for bad in ("RUNNING", "finished", ""):
         with pytest.raises(InvalidArgumentError, match="FINISHED, FAILED"):
-            headrace.end_run(bad)  # type: ignore[arg-type]
+            headrace.end_run(bad)
+    headrace.end_run(None)
+    assert fake.end_of(run.info.run_id).status == pb.FINISHED
 
 
 def test_ending_without_a_run_is_nothing(fake: FakeCore) -> None:

@@ -1,6 +1,9 @@
 """Values, steps, times, keys: what is taken, and how what is not is refused."""
 
+import copy
+import dataclasses
 import math
+import pickle
 import struct
 import sys
 from array import array
@@ -287,3 +290,16 @@ def test_messages_stay_short() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         values.number("value", "x" * sys.getrecursionlimit())  # type: ignore[arg-type]
     assert len(str(caught.value)) < 200
+
+
+def test_a_metric_without_links() -> None:
+    plain, linked = headrace.Metric("a", 1.0, 2, 3), headrace.Metric("a", 1.0, 2, 3, "m", run_id="r")
+    assert (plain.model_id, plain.run_id, linked.model_id, linked.dataset_name) == (None, None, "m", None)
+    assert plain == headrace.Metric("a", 1.0, timestamp=2, step=3) != linked
+    assert hash(plain) == hash(copy.copy(plain)) == hash(pickle.loads(pickle.dumps(plain)))  # noqa: S301
+    assert repr(plain).endswith("step=3, model_id=None, dataset_name=None, dataset_digest=None, run_id=None)")
+    assert pickle.loads(pickle.dumps(linked)).to_dictionary() == dataclasses.asdict(linked)  # noqa: S301
+    with pytest.raises(AttributeError, match="nothing"):
+        plain.nothing  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plain.step = 4  # type: ignore[misc]

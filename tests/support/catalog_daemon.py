@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from headrace_storage.catalog.commit import Commits
 from headrace_storage.catalog.database import Database
+from headrace_storage.catalog.experiments import Experiments
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.writers import Writers
@@ -38,6 +39,10 @@ class Daemon:
     @property
     def writers(self) -> Writers:
         return Writers(self.database)
+
+    @property
+    def experiments(self) -> Experiments:
+        return Experiments(self.database)
 
     @property
     def runs(self) -> Runs:

@@ -41,7 +41,7 @@ def fluent() -> None:
 
 
 def values() -> None:
-    operation = headrace.log_metric("loss", 0.5, 3, 1_700_000_000_000, False)
+    operation = headrace.log_metric("loss", 0.5, 3, False, 1_700_000_000_000)
     assert_type(operation, RunOperation)
     for value in (1, True, np.float32(0.5), np.int64(3), Decimal("0.5")):
         headrace.log_metric("loss", value, step=np.int64(3))
@@ -58,6 +58,21 @@ def values() -> None:
     headrace.log_metric(5, 0.5)  # type: ignore[arg-type]
 
 
+def experiments_and_runs(run_id: str) -> None:
+    assert_type(headrace.create_experiment("digits", tags={"n": 1}), str)
+    assert_type(
+        headrace.search_experiments(headrace.ViewType.ALL, filter_string="name = 'a'"), list[Experiment]
+    )
+    assert_type(headrace.get_run(run_id), Run)
+    assert_type(headrace.get_parent_run(run_id), Run | None)
+    assert_type(headrace.last_active_run(), Run | None)
+    headrace.delete_run(run_id)
+    headrace.set_experiment_tags({"team": "a"})
+    headrace.log_metric("loss", 0.5, model_id="m-1", dataset=object())
+    headrace.get_run(5)  # type: ignore[arg-type]
+    headrace.create_experiment("digits", nobody="x")  # type: ignore[call-arg]
+
+
 def operations(operation: RunOperation) -> None:
     operation.wait()
     operation.wait(timeout=0.5)
@@ -71,6 +86,10 @@ def client(run_id: str) -> None:
         assert_type(reader.get_metric_history(run_id, "loss"), list[Metric])
         assert_type(reader.get_metric_chart(run_id, "loss", buckets=10, last_step=5).means, "array[float]")
         assert_type(reader.get_metric_summaries(run_id), dict[str, MetricSummary])
+        assert_type(reader.search_experiments(max_results=5), PagedList[Experiment])
+        assert_type(reader.update_run(run_id, name="new"), RunOperation)
+        assert_type(reader.erase_deleted(dry_run=True).run_ids, list[str])
+        reader.get_run()  # type: ignore[call-arg]
         runs = reader.search_runs(["0"], max_results=5)
         assert_type(runs, PagedList[Run])
         assert_type(runs[0].data.metrics["loss"], float)
@@ -83,4 +102,6 @@ async def async_client(run_ids: Sequence[str]) -> None:
         for run_id in run_ids:
             await reader.log_metric(run_id, "loss", 0.5, step=1)
             assert_type(await reader.get_run(run_id), Run)
+            assert_type(await reader.get_parent_run(run_id), Run | None)
+            assert_type(await reader.create_experiment("digits"), str)
             reader.set_terminated(run_id, "FINISHED")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace import calls
+from headrace.calls import messages
 from headrace_ingest import packing
 from headrace_ingest.packing import history_chunks, pack
 from headrace_proto.v1 import tracking_pb2 as pb
@@ -27,7 +27,7 @@ def test_histories(points: list[tuple[int, int, int]], packed: bool, cut: int) -
         patch.setattr(packing, "CHUNK", 7)
         chunks = [pb.HistoryChunk.FromString(data) for data in history_chunks(parts, packed=packed)]
     assert all(chunk.packed <= 7 for chunk in chunks)
-    read = calls.get_metric_columns("0" * 32, "loss").read(chunks)
+    read = messages.columns(chunks)
     assert [column.tobytes() for column in read] == [column.tobytes() for column in whole]
 
 

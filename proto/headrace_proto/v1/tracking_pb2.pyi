@@ -161,12 +161,76 @@ class GetExperimentRequest(_message.Message):
     def __init__(self, experiment_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class ListExperimentsRequest(_message.Message):
-    __slots__ = ("max_results", "page_token")
+    __slots__ = ("max_results", "page_token", "view_type", "filter", "order_by")
     MAX_RESULTS_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VIEW_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     max_results: int
     page_token: str
-    def __init__(self, max_results: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    view_type: ViewType
+    filter: str
+    order_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, max_results: _Optional[int] = ..., page_token: _Optional[str] = ..., view_type: _Optional[_Union[ViewType, str]] = ..., filter: _Optional[str] = ..., order_by: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ChangeExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "name", "lifecycle_stage", "set_tags", "delete_tag")
+    class Tags(_message.Message):
+        __slots__ = ("tags",)
+        class TagsEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        TAGS_FIELD_NUMBER: _ClassVar[int]
+        tags: _containers.ScalarMap[str, str]
+        def __init__(self, tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LIFECYCLE_STAGE_FIELD_NUMBER: _ClassVar[int]
+    SET_TAGS_FIELD_NUMBER: _ClassVar[int]
+    DELETE_TAG_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    name: str
+    lifecycle_stage: str
+    set_tags: ChangeExperimentRequest.Tags
+    delete_tag: str
+    def __init__(self, experiment_id: _Optional[str] = ..., name: _Optional[str] = ..., lifecycle_stage: _Optional[str] = ..., set_tags: _Optional[_Union[ChangeExperimentRequest.Tags, _Mapping]] = ..., delete_tag: _Optional[str] = ...) -> None: ...
+
+class ChangeRunRequest(_message.Message):
+    __slots__ = ("run_id", "lifecycle_stage")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    LIFECYCLE_STAGE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    lifecycle_stage: str
+    def __init__(self, run_id: _Optional[str] = ..., lifecycle_stage: _Optional[str] = ...) -> None: ...
+
+class EraseDeletedRequest(_message.Message):
+    __slots__ = ("run_ids", "experiment_ids", "deleted_before", "dry_run", "max_runs")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    MAX_RUNS_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    experiment_ids: _containers.RepeatedScalarFieldContainer[str]
+    deleted_before: int
+    dry_run: bool
+    max_runs: int
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., experiment_ids: _Optional[_Iterable[str]] = ..., deleted_before: _Optional[int] = ..., dry_run: bool = ..., max_runs: _Optional[int] = ...) -> None: ...
+
+class EraseDeletedResponse(_message.Message):
+    __slots__ = ("run_ids", "experiment_ids", "more")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    experiment_ids: _containers.RepeatedScalarFieldContainer[str]
+    more: bool
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., experiment_ids: _Optional[_Iterable[str]] = ..., more: bool = ...) -> None: ...
 
 class ListExperimentsResponse(_message.Message):
     __slots__ = ("experiments", "next_page_token")

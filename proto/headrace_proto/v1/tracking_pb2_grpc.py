@@ -49,6 +49,11 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListExperimentsRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListExperimentsResponse.FromString,
                 _registered_method=True)
+        self.ChangeExperiment = channel.unary_unary(
+                '/headrace.v1.Tracking/ChangeExperiment',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeExperimentRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.Experiment.FromString,
+                _registered_method=True)
         self.CreateRun = channel.unary_unary(
                 '/headrace.v1.Tracking/CreateRun',
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.CreateRunRequest.SerializeToString,
@@ -58,6 +63,16 @@ class TrackingStub(object):
                 '/headrace.v1.Tracking/GetRun',
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetRunRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.FromString,
+                _registered_method=True)
+        self.ChangeRun = channel.unary_unary(
+                '/headrace.v1.Tracking/ChangeRun',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRunRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.FromString,
+                _registered_method=True)
+        self.EraseDeleted = channel.unary_unary(
+                '/headrace.v1.Tracking/EraseDeleted',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedResponse.FromString,
                 _registered_method=True)
         self.SearchRuns = channel.unary_unary(
                 '/headrace.v1.Tracking/SearchRuns',
@@ -109,7 +124,16 @@ class TrackingServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Experiments that match a filter, in an order. INVALID_ARGUMENT says at which character one is wrong, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeExperiment(self, request, context):
+        """Renames, tags, deletes or restores an experiment. NOT_FOUND: there is none, or none to delete or restore.
+        INVALID_ARGUMENT: it is deleted. ALREADY_EXISTS: the new name is taken.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -124,6 +148,21 @@ class TrackingServicer(object):
     def GetRun(self, request, context):
         """NOT_FOUND when there is none. Metrics are the latest value of each key (largest step, then
         timestamp, then value).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeRun(self, request, context):
+        """Deletes or restores a run, whatever it was before. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseDeleted(self, request, context):
+        """Erases deleted runs and experiments for good. Only an id stays of a run, so that what journals still deliver
+        of it makes no new one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,6 +229,11 @@ def add_TrackingServicer_to_server(servicer, server):
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListExperimentsRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListExperimentsResponse.SerializeToString,
             ),
+            'ChangeExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeExperiment,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeExperimentRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.Experiment.SerializeToString,
+            ),
             'CreateRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRun,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.CreateRunRequest.FromString,
@@ -199,6 +243,16 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.GetRun,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetRunRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.SerializeToString,
+            ),
+            'ChangeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeRun,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRunRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.Run.SerializeToString,
+            ),
+            'EraseDeleted': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseDeleted,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedResponse.SerializeToString,
             ),
             'SearchRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchRuns,
@@ -323,6 +377,33 @@ class Tracking(object):
             _registered_method=True)
 
     @staticmethod
+    def ChangeExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/ChangeExperiment',
+            headrace__proto_dot_v1_dot_tracking__pb2.ChangeExperimentRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.Experiment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateRun(request,
             target,
             options=(),
@@ -366,6 +447,60 @@ class Tracking(object):
             '/headrace.v1.Tracking/GetRun',
             headrace__proto_dot_v1_dot_tracking__pb2.GetRunRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/ChangeRun',
+            headrace__proto_dot_v1_dot_tracking__pb2.ChangeRunRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseDeleted(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/EraseDeleted',
+            headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.EraseDeletedResponse.FromString,
             options,
             channel_credentials,
             insecure,

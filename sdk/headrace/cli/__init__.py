@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from headrace.cli import chart, experiments, fsck, history, processes, rejects, runs, search, sync
+from headrace.cli import chart, experiments, fsck, gc, history, processes, rejects, runs, search, sync
 from headrace.errors import HeadraceError
 
 DESCRIPTION = "Log metrics of ML trainings, read them back, run the daemon that stores them."
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"headrace {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (processes, experiments, runs, search, history, chart, rejects, sync, fsck):
+    for group in (processes, experiments, runs, search, history, chart, rejects, sync, gc, fsck):
         group.add_to(commands)
     return parser
 

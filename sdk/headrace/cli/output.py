@@ -1,9 +1,11 @@
 """How commands show things: tables (with ``rich`` on a terminal, plain elsewhere), JSON, times, progress."""
 
 import argparse
+import csv
 import datetime as dt
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,11 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from headrace.client import Client
+
+_BETWEEN = 2
+"""Characters between two columns."""
+
+_NARROWEST = 8
 
 RICH_ROWS = 1000
 """Longer tables are printed plain: drawing them takes longer than reading them."""
@@ -50,20 +57,58 @@ def add_json(parser: Adding) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON; non-finite numbers become strings")
 
 
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--json`` and ``--csv``, of which one may be given."""
+    formats = parser.add_mutually_exclusive_group()
+    add_json(formats)
+    formats.add_argument("--csv", action="store_true", help="print CSV")
+
+
 def client(options: argparse.Namespace) -> Client:
     """A client of the daemon that the options name."""
     return Client(options.tracking_uri)
 
 
+def show(
+    options: argparse.Namespace, columns: Sequence[str], rows: Iterable[Sequence[str]], data: Any
+) -> None:
+    """Prints what :func:`add_formats` lets choose: ``data`` as JSON, or the rows as CSV or a table."""
+    if options.json:
+        print_json(data)
+    elif options.csv:
+        print_csv(columns, rows)
+    else:
+        table(columns, rows)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints CSV with a header, in small letters."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([name.lower() for name in columns])
+    writer.writerows(rows)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table; all cells are text."""
-    lines = [columns, *rows]
+    """Prints a table; all cells are text. On a terminal it fits: the widest columns are cut."""
+    lines: Sequence[Sequence[str]] = [columns, *rows]
+    if sys.stdout.isatty():
+        lines = fitting(lines, shutil.get_terminal_size().columns)
     if sys.stdout.isatty() and len(lines) < RICH_ROWS and find_spec("rich") is not None:
-        _rich_table(columns, lines[1:])
+        _rich_table(lines[0], lines[1:])
         return
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def fitting(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The lines of a table, whose widest columns are cut until they fit into ``width`` characters."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = width - _BETWEEN * len(widths)
+    bound = max(widths, default=0)
+    while bound > _NARROWEST and sum(min(one, bound) for one in widths) > room:
+        bound -= 1
+    return [[cell if len(cell) <= bound else f"{cell[: bound - 1]}…" for cell in line] for line in lines]
 
 
 def _rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -72,7 +117,9 @@ def _rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    shown = Table(*columns, box=box.SIMPLE_HEAD)
+    shown = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        shown.add_column(column, no_wrap=True, overflow="ellipsis")
     for row in rows:
         shown.add_row(*map(Text, row))
     Console().print(shown)

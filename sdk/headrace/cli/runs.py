@@ -1,13 +1,14 @@
-"""``headrace runs``: list them, show one."""
+"""``headrace runs``: list, show, compare, watch, delete and restore them."""
 
 import argparse
 import re
 from dataclasses import asdict
 from typing import Any
 
-from headrace.cli import output
+from headrace.cli import compare, output, watch
+from headrace.cli.experiments import VIEWS, experiment_of
 from headrace.client import Client
-from headrace.entities import MetricSummary, Run
+from headrace.entities import MetricSummary, Run, ViewType
 from headrace.errors import NotFoundError
 
 RUN_HELP = "a run's id, the beginning of one, or a run's name (the last two: of the newest 1000 runs)"
@@ -15,12 +16,14 @@ RUN_HELP = "a run's id, the beginning of one, or a run's name (the last two: of 
 
 def add_to(commands: Any) -> None:
     """Adds the command group."""
-    group = commands.add_parser("runs", help="list runs, or show one").add_subparsers(
+    group = commands.add_parser("runs", help="list, show, compare and watch runs").add_subparsers(
         metavar="COMMAND", required=True
     )
     listing = group.add_parser("list", help="list runs", description="List runs, newest first.")
     listing.add_argument("--experiment", metavar="NAME_OR_ID", help="only those of this experiment")
     listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most so many (default: 50)")
+    listing.add_argument("--view", choices=VIEWS, default="active", help="which runs (default: active)")
+    output.add_formats(listing)
     listing.set_defaults(run=_list)
     show = group.add_parser(
         "show", help="show a run", description="Show a run: its metrics, params and tags."
@@ -28,16 +31,30 @@ def add_to(commands: Any) -> None:
     show.add_argument("RUN", help=RUN_HELP)
     show.add_argument("--writers", action="store_true", help="and who wrote its points: host, pid, rank")
     show.set_defaults(run=_show)
-    for parser in (listing, show):
+    output.add_json(show)
+    comparison = compare.add_to(group, RUN_HELP)
+    comparison.set_defaults(run=_compare)
+    watching = watch.add_to(group, RUN_HELP)
+    watching.set_defaults(run=_watch)
+    deletion = group.add_parser(
+        "delete", help="delete runs", description="Delete runs, until they are restored or erased (gc)."
+    )
+    deletion.set_defaults(run=_delete)
+    restoration = group.add_parser(
+        "restore", help="restore deleted runs", description="Restore deleted runs."
+    )
+    restoration.set_defaults(run=_restore)
+    for parser in (deletion, restoration):
+        parser.add_argument("RUN", nargs="+", help=RUN_HELP)
+    for parser in (listing, show, comparison, watching, deletion, restoration):
         output.add_source(parser)
-        output.add_json(parser)
 
 
-def find_run_id(client: Client, text: str) -> str:
+def find_run_id(client: Client, text: str, view: int = ViewType.ACTIVE_ONLY) -> str:
     """The id that ``text`` (:data:`RUN_HELP`) means. ``NotFoundError`` when it is none, or not one."""
     if re.fullmatch("[0-9a-f]{32}", text):
         return text
-    runs = client.search_runs(max_results=1000)
+    runs = client.search_runs(run_view_type=view, max_results=1000)
     found = [run.info.run_id for run in runs if run.info.run_id.startswith(text) or run.info.run_name == text]
     if len(found) == 1:
         return found[0]
@@ -59,10 +76,7 @@ def count(text: str) -> int:
 def _list(options: argparse.Namespace) -> int:
     client = output.client(options)
     wanted = None if options.experiment is None else [experiment_id(client, options.experiment)]
-    runs = client.search_runs(wanted, max_results=options.limit)
-    if options.json:
-        output.print_json([asdict(run) for run in runs])
-        return 0
+    runs = client.search_runs(wanted, run_view_type=VIEWS[options.view], max_results=options.limit)
     rows = [
         (
             run.info.run_id,
@@ -75,18 +89,42 @@ def _list(options: argparse.Namespace) -> int:
         )
         for run in runs
     ]
-    output.table(("RUN", "NAME", "STATUS", "EXPERIMENT", "STARTED", "DURATION", "METRICS"), rows)
+    columns = ("RUN", "NAME", "STATUS", "EXPERIMENT", "STARTED", "DURATION", "METRICS")
+    output.show(options, columns, rows, [asdict(run) for run in runs])
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    run_ids = [find_run_id(client, text) for text in options.RUN]
+    runs = [client.get_run(run_id) for run_id in run_ids]
+    compare.compare(options, runs, [client.get_metric_summaries(run_id) for run_id in run_ids])
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    watch.watch(options, client, find_run_id(client, options.RUN))
+    return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    for run_id in [find_run_id(client, text) for text in options.RUN]:
+        client.delete_run(run_id)
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    for run_id in [find_run_id(client, text, ViewType.DELETED_ONLY) for text in options.RUN]:
+        client.restore_run(run_id)
     return 0
 
 
 def experiment_id(client: Client, text: str) -> str:
     """The id that ``text``, a name or an id, means. ``NotFoundError`` when it is none."""
-    experiment = client.get_experiment_by_name(text)
-    if experiment is None and text.isdecimal():
-        return client.get_experiment(text).experiment_id
-    if experiment is None:
-        raise NotFoundError(f"there is no experiment {text!r}")
-    return experiment.experiment_id
+    return experiment_of(client, text).experiment_id
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from headrace.cli import output
+from headrace.cli.experiments import VIEWS
 from headrace.cli.runs import count, experiment_id
-from headrace.entities import Run, ViewType
+from headrace.entities import Run
 
 DESCRIPTION = "Search runs, the newest first unless ordered."
 
@@ -24,7 +25,6 @@ texts with = != LIKE ILIKE, both with IN, NOT IN, IS NULL and IS NOT NULL. Keys 
 backticks."""
 
 INFO = ("RUN", "NAME", "STATUS", "STARTED", "DURATION")
-VIEWS = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}
 
 Column = tuple[str, str]
 """Group and key: ("metrics", "loss")."""

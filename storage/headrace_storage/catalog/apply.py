@@ -6,10 +6,19 @@ holds that lock: no two transactions can wait for each other's keys.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
-from headrace_storage.catalog.changes import Attempt, Ledger, Placement, RunState, refused, shown
+from headrace_storage.catalog.changes import (
+    RUN_NAME_TAG,
+    Attempt,
+    Ledger,
+    Placement,
+    RunState,
+    refused,
+    shown,
+)
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.sqlstates import is_refused_value, refusal_reason
@@ -37,21 +46,32 @@ _NOUNS: Final = {
 }
 
 
-async def lock_runs(connection: Connection, run_ids: Collection[str]) -> None:
-    """Lock the runs until the transaction ends; those that do not exist become placeholders."""
+async def lock_runs(connection: Connection, run_ids: Collection[str]) -> set[str]:
+    """Lock the runs until the transaction ends; those that do not exist become placeholders.
+
+    Returns those that were erased, which stay away.
+    """
     ordered = sorted(run_ids)
     await connection.execute(_QUERIES["create_placeholders"], ordered)
-    await connection.execute(_QUERIES["lock_runs"], ordered)
+    locked = {run_id.hex for (run_id,) in await connection.fetch(_QUERIES["lock_runs"], ordered)}
+    return set() if len(locked) == len(ordered) else {UUID(run_id).hex for run_id in ordered} - locked
 
 
 async def apply_changes(
-    connection: Connection, changes: Sequence[Change], placements: Mapping[tuple[str, str], Placement]
+    connection: Connection,
+    changes: Sequence[Change],
+    placements: Mapping[tuple[str, str], Placement],
+    erased: Collection[str] = (),
 ) -> list[Reject]:
-    """Apply ``changes`` to runs that are locked; returns the refused ones.
+    """Apply ``changes`` to runs that are locked; returns the refused ones, which are all of ``erased`` runs.
 
     What only PostgreSQL refuses (a NUL, an over-long index entry) is found by halving: the culprit becomes
     a reject, the rest is applied.
     """
+    if erased:
+        refusals = [_refused_as_erased(change) for change in changes if change.run_id in erased]
+        others = [change for change in changes if change.run_id not in erased]
+        return refusals + (await apply_changes(connection, others, placements) if others else [])
     try:
         async with connection.transaction():
             return await _apply(connection, changes, placements)
@@ -76,7 +96,10 @@ async def _apply(
 
 async def _runs(connection: Connection, changes: Iterable[Change]) -> dict[str, RunState]:
     run_ids = {
-        change.run_id for change in changes if isinstance(change.change, CreateRun | StartAttempt | EndRun)
+        change.run_id
+        for change in changes
+        if isinstance(change.change, CreateRun | StartAttempt | EndRun)
+        or (isinstance(change.change, SetTag) and change.change.key == RUN_NAME_TAG)
     }
     if not run_ids:
         return {}
@@ -128,6 +151,10 @@ async def _write(connection: Connection, ledger: Ledger) -> None:
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _refused_as_erased(change: Change) -> Reject:
+    return refused(change, "RESOURCE_DOES_NOT_EXIST", f"run {change.run_id} was erased (headrace gc)")
 
 
 def _refused_by_database(change: Change, error: asyncpg.PostgresError) -> Reject:

@@ -2,7 +2,8 @@
 SELECT create_placeholders($1)
 
 -- name: lock_runs
-SELECT FROM runs WHERE run_id = ANY($1) ORDER BY run_id FOR NO KEY UPDATE
+-- Returns those that there are: an erased one is not made again.
+SELECT run_id FROM runs WHERE run_id = ANY($1) ORDER BY run_id FOR NO KEY UPDATE
 
 -- name: read_runs
 SELECT run_id, experiment_id, run_name, user_id, status, start_time, end_time, placeholder, lapsed

@@ -22,6 +22,11 @@ from headrace_storage.model import (
 RECOVERED_TAG: Final = "headrace.recovered"
 """Says why a run is not in the experiment that it was created for."""
 
+RUN_NAME_TAG: Final = "mlflow.runName"
+"""A tag that is the run's name as well: who writes it renames the run."""
+
+_NAME_LENGTH: Final = 500
+
 _SHOWN: Final = 100
 """Characters of a value that a message repeats."""
 
@@ -68,10 +73,10 @@ class RunState:
 class Ledger:
     """The runs as they are and, change by change, what has to be written.
 
-    ``runs`` holds those that are created, started or ended; ``params`` the known values of the keys that
-    are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write have a
-    value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that was
-    set before, for they are older than anything else of the run.
+    ``runs`` holds those that are created, started, ended or renamed; ``params`` the known values of the
+    keys that are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write
+    have a value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that
+    was set before, for they are older than anything else of the run.
     """
 
     runs: Mapping[str, RunState]
@@ -92,6 +97,8 @@ class Ledger:
                 return self._set_param(change, key, value)
             case SetTag(key, value):
                 self._tag(change.run_id, key, value)
+                if key == RUN_NAME_TAG and value:
+                    self._rename(self.runs[change.run_id], value)
             case DeleteTag(key):
                 self._tag(change.run_id, key, None)
             case StartAttempt() as start:
@@ -109,7 +116,9 @@ class Ledger:
             if created == (run.experiment_id, run.run_name, run.user_id, run.start_time):
                 return None
             return refused(change, "RESOURCE_ALREADY_EXISTS", f"run {run.run_id} already exists")
+        named = run.run_name  # by a tag that was quicker
         run.experiment_id, run.run_name, run.user_id, run.start_time = created
+        run.run_name = named or run.run_name
         run.placeholder = False
         self.changed_runs.add(run.run_id)
         tags = dict(create.tags)
@@ -136,6 +145,10 @@ class Ledger:
     def _tag(self, run_id: str, key: str, value: str | None) -> None:
         self.tags[run_id, key] = value
         self.initial_tags.pop((run_id, key), None)
+
+    def _rename(self, run: RunState, name: str) -> None:
+        run.run_name = name[:_NAME_LENGTH]
+        self.changed_runs.add(run.run_id)
 
     def _start(self, run: RunState, start: StartAttempt) -> None:
         if start.token in run.attempts:

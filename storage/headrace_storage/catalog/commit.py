@@ -13,7 +13,7 @@ advanced by the group itself.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -112,16 +112,16 @@ async def _apply_changes(connection: Connection, group: Group) -> list[Reject]:
     creates = [change.change for change in group.changes if isinstance(change.change, CreateRun)]
     placements = await place_runs(connection, creates)
     changed = {change.run_id for change in group.changes}
-    await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
-    refused = await apply_changes(connection, group.changes, placements) if group.changes else []
+    erased = await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
+    refused = await apply_changes(connection, group.changes, placements, erased) if group.changes else []
     if group.gaps:
-        await _store_gaps(connection, group.gaps)
+        await _store_gaps(connection, group.gaps, erased)
     if refused:
         await connection.execute(_QUERIES["store_rejects"], *_reject_columns(refused))
     return refused
 
 
-async def _store_gaps(connection: Connection, gaps: Sequence[Gap]) -> None:
+async def _store_gaps(connection: Connection, gaps: Sequence[Gap], erased: Collection[str]) -> None:
     """Stores gaps, and tags the runs, which are locked, with the sum of what they may have lost."""
     columns = [
         [gap.writer for gap in gaps],
@@ -130,7 +130,7 @@ async def _store_gaps(connection: Connection, gaps: Sequence[Gap]) -> None:
         [gap.reason for gap in gaps],
     ]
     await connection.execute(_QUERIES["store_gaps"], *columns)
-    of_runs = [(run, gap.writer, gap.first) for gap in gaps for run in gap.runs]
+    of_runs = [(run, gap.writer, gap.first) for gap in gaps for run in gap.runs if run not in erased]
     for_runs = [list(column) for column in zip(*of_runs, strict=True)] or [[], [], []]
     await connection.execute(_QUERIES["store_gap_runs"], *for_runs)
     await connection.execute(_QUERIES["tag_gaps"], for_runs[0], LOST_TAG)

@@ -1,7 +1,6 @@
-"""Runs, experiments and rejects for the tracking service: reads, and writes outside any journal."""
+"""Runs and rejects for the tracking service: reads, and writes outside any journal."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -9,75 +8,22 @@ from headrace_storage.catalog.apply import apply_changes, lock_runs
 from headrace_storage.catalog.commit import reject_of
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
-from headrace_storage.catalog.pages import page_key, page_token
-from headrace_storage.catalog.placement import experiment_number, place_runs
+from headrace_storage.catalog.experiments import experiment_by_id
+from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
-from headrace_storage.model import Change, CreateRun, Experiment, Run, RunStatus, StoredReject
+from headrace_storage.model import Change, CreateRun, Run, RunStatus, StoredReject
 
 _QUERIES: Final = Queries("runs")
-
-_LARGEST: Final = 2**63 - 1
 
 _NO_WRITER: Final = UUID(int=0)
 
 
 class Runs:
-    """The runs of a database, the experiments they belong to and what was refused of them."""
+    """The runs of a database, and what was refused of them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def create_experiment(
-        self, name: str, artifact_location: str, tags: Mapping[str, str]
-    ) -> Experiment:
-        """A new experiment; an empty ``artifact_location`` is Headrace's own store.
-
-        Raises:
-            AlreadyExistsError: the name is taken, maybe by a deleted experiment.
-            InvalidArgumentError: a value that the database cannot hold.
-        """
-
-        async def work(connection: Connection) -> Experiment | None:
-            number = await connection.fetchval(_QUERIES["create_experiment"], name, artifact_location)
-            if number is None:
-                return None
-            await connection.execute(_QUERIES["tag_experiment"], number, list(tags), list(tags.values()))
-            return _experiment(await connection.fetchrow(_QUERIES["experiment_by_id"], number))
-
-        if created := await self._database.retrying(work):
-            return created
-        taken = await self.get_experiment_by_name(name)
-        raise AlreadyExistsError("experiment", name, "it is deleted" * (taken.lifecycle_stage == "deleted"))
-
-    async def get_experiment(self, experiment_id: str) -> Experiment:
-        """The experiment, deleted or not.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        async with self._database.acquire() as connection:
-            return await _experiment_by_id(connection, experiment_id)
-
-    async def get_experiment_by_name(self, name: str) -> Experiment:
-        """As :meth:`get_experiment`, by name."""
-        row = await self._fetchrow("experiment_by_name", name)
-        if row is None:
-            raise NotFoundError("experiment", name)
-        return _experiment(row)
-
-    async def list_experiments(self, limit: int, token: str = "") -> tuple[list[Experiment], str]:
-        """Up to ``limit`` active experiments, newest first, and the token of the next page ("": none).
-
-        Raises:
-            InvalidArgumentError: the token was not given out by this method.
-        """
-        [before] = page_key(token, [int]) if token else [_LARGEST]
-        async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES["list_experiments"], before, limit + 1)
-        experiments = [_experiment(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return experiments, page_token([int(experiments[-1].experiment_id)]) if more else ""
 
     async def create_run(self, run_id: str | None, create: CreateRun) -> Run:
         """A new run, or the completion of a placeholder; ``None`` makes an id.
@@ -96,13 +42,13 @@ class Runs:
 
         async def work(connection: Connection) -> Run:
             if create.experiment_id:
-                await _experiment_by_id(connection, create.experiment_id)
+                await experiment_by_id(connection, create.experiment_id)
             placements = await place_runs(connection, [create])
             [placement] = placements.values()
             if placement.detour:
                 raise InvalidArgumentError("experiment", f"cannot be used: {placement.detour}")
-            await lock_runs(connection, [change.run_id])
-            for reject in await apply_changes(connection, [change], placements):
+            erased = await lock_runs(connection, [change.run_id])
+            for reject in await apply_changes(connection, [change], placements, erased):
                 if reject.code == "RESOURCE_ALREADY_EXISTS":
                     raise AlreadyExistsError("run", change.run_id)
                 raise InvalidArgumentError("value", reject.message)
@@ -120,6 +66,34 @@ class Runs:
         if row is None:
             raise NotFoundError("run", run_id)
         return _run(row)
+
+    async def delete(self, run_id: str) -> Run:
+        """Hides a run; one that is deleted already stays so.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self._mark("delete", run_id)
+
+    async def restore(self, run_id: str) -> Run:
+        """Shows a deleted run again; one that is not deleted stays as it is.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self._mark("restore", run_id)
+
+    async def _mark(self, how: str, run_id: str) -> Run:
+        id_ = _uuid(run_id)
+
+        async def work(connection: Connection) -> Run:
+            await connection.execute(_QUERIES[how], id_)
+            row = await connection.fetchrow(_QUERIES["get_run"], id_)
+            if row is None:
+                raise NotFoundError("run", run_id)
+            return _run(row)
+
+        return await self._database.retrying(work)
 
     async def list_rejects(self, run_id: str | None, limit: int) -> list[StoredReject]:
         """Up to ``limit`` refused operations of a run, or of all, newest first."""
@@ -140,25 +114,6 @@ def _uuid(run_id: str) -> UUID | None:
         return UUID(hex=run_id)
     except ValueError:
         return None
-
-
-async def _experiment_by_id(connection: Connection, experiment_id: str) -> Experiment:
-    row = await connection.fetchrow(_QUERIES["experiment_by_id"], experiment_number(experiment_id))
-    if row is None:
-        raise NotFoundError("experiment", experiment_id)
-    return _experiment(row)
-
-
-def _experiment(row: Any) -> Experiment:
-    return Experiment(
-        experiment_id=str(row["experiment_id"]),
-        name=row["name"],
-        artifact_location=row["artifact_location"],
-        lifecycle_stage=row["lifecycle_stage"],
-        creation_time=row["creation_time"],
-        last_update_time=row["last_update_time"],
-        tags=json.loads(row["tags"]),
-    )
 
 
 def _run(row: Any) -> Run:

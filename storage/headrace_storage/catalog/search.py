@@ -131,7 +131,8 @@ async def _current(
 
     With it the segments that are not folded, each with the positions of its runs.
     """
-    news, *rest = await connection.fetch(_QUERIES["news"], known.snapshot if known else None)
+    snapshot = None if known is None else known.snapshot  # one that knows no runs counts as well
+    news, *rest = await connection.fetch(_QUERIES["news"], snapshot)
     touched = {row["number"]: run_ids(row["run_ids"]) for row in rest if row["kind"] == 1}
     if known is None or known.identity != news["identity"] or news["incomplete"]:
         cache = SearchCache(news["identity"])

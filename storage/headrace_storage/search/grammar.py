@@ -137,12 +137,12 @@ _NUMBER: Final = re.compile(r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|i
 
 def parse_filter(text: str) -> Expression:
     """What a filter says; an empty one is true of every run. :class:`FilterError` when it is none."""
-    return _Parser("filter_string", text).filter()
+    return Parser("filter_string", text).filter()
 
 
 def parse_order(text: str) -> Order:
     """What a clause of an order says. :class:`FilterError` when it is none."""
-    return _Parser("order_by", text).order()
+    return Parser("order_by", text).order()
 
 
 def parse_orders(texts: Sequence[str]) -> list[Order]:
@@ -158,7 +158,9 @@ def parse_orders(texts: Sequence[str]) -> list[Order]:
     return orders
 
 
-class _Parser:
+class Parser:
+    """Reads a filter, or a clause of an order, of runs."""
+
     def __init__(self, argument: str, text: str) -> None:
         self._argument = argument
         self._text = text
@@ -168,6 +170,7 @@ class _Parser:
         self._conditions = 0
 
     def filter(self) -> Expression:
+        """What the whole text says."""
         if len(self._tokens) == 1:
             return Every(())
         found = self._any()
@@ -175,6 +178,7 @@ class _Parser:
         return found
 
     def order(self) -> Order:
+        """What the whole text says."""
         field = self._field()
         ascending = True
         if self._word_is("ASC", "DESC"):

@@ -1,0 +1,67 @@
+"""As ``mlflow.tracking.fluent``."""
+
+from headrace.active import ActiveRun
+from headrace.experiment import set_experiment
+from headrace.fluent import (
+    active_run,
+    delete_tag,
+    end_run,
+    flush_async_logging,
+    get_artifact_uri,
+    get_parent_run,
+    last_active_run,
+    log_metric,
+    log_metrics,
+    log_param,
+    log_params,
+    set_tag,
+    set_tags,
+    start_run,
+)
+from headrace.fluent_reading import (
+    create_experiment,
+    delete_experiment,
+    delete_experiment_tag,
+    delete_run,
+    get_experiment,
+    get_experiment_by_name,
+    get_run,
+    restore_experiment,
+    restore_run,
+    search_experiments,
+    set_experiment_tag,
+    set_experiment_tags,
+)
+from headrace.fluent_search import search_runs
+
+__all__ = [
+    "ActiveRun",
+    "active_run",
+    "create_experiment",
+    "delete_experiment",
+    "delete_experiment_tag",
+    "delete_run",
+    "delete_tag",
+    "end_run",
+    "flush_async_logging",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_parent_run",
+    "get_run",
+    "last_active_run",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "restore_experiment",
+    "restore_run",
+    "search_experiments",
+    "search_runs",
+    "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
+    "set_tag",
+    "set_tags",
+    "start_run",
+]

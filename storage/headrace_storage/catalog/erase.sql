@@ -1,0 +1,56 @@
+-- name: victims
+-- $1: runs, $2: experiments, empty arrays: any; $3: deleted before that time (ms), 0: any.
+SELECT run_id FROM runs
+WHERE lifecycle_stage = 'deleted' AND ($3::bigint = 0 OR coalesce(deleted_at, 0) < $3)
+  AND (cardinality($1::uuid[]) = 0 AND cardinality($2::bigint[]) = 0
+       OR run_id = ANY($1::uuid[]) OR experiment_id = ANY($2))
+ORDER BY deleted_at, run_id LIMIT $4
+
+-- name: empty_experiments
+-- Deleted ones with no other runs than $4, except the one that runs of unknown origin begin in.
+SELECT experiment_id FROM experiments
+WHERE lifecycle_stage = 'deleted' AND experiment_id <> 0 AND ($3::bigint = 0 OR coalesce(deleted_at, 0) < $3)
+  AND (cardinality($1::uuid[]) = 0 AND cardinality($2::bigint[]) = 0 OR experiment_id = ANY($2))
+  AND NOT EXISTS (
+      SELECT FROM runs WHERE runs.experiment_id = experiments.experiment_id AND run_id <> ALL($4::uuid[])
+  )
+ORDER BY experiment_id
+
+-- name: lock_experiments
+SELECT experiment_id FROM experiments
+WHERE experiment_id = ANY($1) AND lifecycle_stage = 'deleted' ORDER BY experiment_id FOR UPDATE
+
+-- name: lock_runs
+SELECT run_id FROM runs
+WHERE run_id = ANY($1) AND lifecycle_stage = 'deleted' ORDER BY run_id FOR UPDATE
+
+-- name: leave_tombstones
+INSERT INTO erased_runs (run_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING
+
+-- name: erase_runs
+WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
+     t AS (DELETE FROM tags WHERE run_id = ANY($1::uuid[])),
+     a AS (DELETE FROM attempts WHERE run_id = ANY($1::uuid[])),
+     s AS (DELETE FROM summaries WHERE run_id = ANY($1::uuid[])),
+     h AS (DELETE FROM presences WHERE run_id = ANY($1::uuid[])),
+     g AS (DELETE FROM gap_runs WHERE run_id = ANY($1::uuid[]))
+DELETE FROM runs WHERE run_id = ANY($1::uuid[])
+
+-- name: forget_segments
+-- The segments that hold nothing but points of erased runs.
+WITH freed AS (
+    DELETE FROM segment_runs WHERE run_id = ANY($1::uuid[]) RETURNING segment_id
+)
+SELECT DISTINCT segment_id FROM freed
+WHERE NOT EXISTS (
+    SELECT FROM segment_runs AS rest WHERE rest.segment_id = freed.segment_id AND rest.run_id <> ALL($1::uuid[])
+)
+
+-- name: remove_segments
+WITH u AS (DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])),
+     i AS (DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])),
+     s AS (DELETE FROM segments WHERE id = ANY($1::bigint[]) RETURNING path)
+INSERT INTO garbage (path) SELECT path FROM s WHERE path IS NOT NULL
+
+-- name: erase_experiments
+DELETE FROM experiments WHERE experiment_id = ANY($1::bigint[])

@@ -1,0 +1,58 @@
+"""The two sides, and scenarios played on both. MLflow is loaded only where it is used."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import headrace
+from beside import Side
+from headrace import active
+from ingest_daemon import DaemonProcess
+
+
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+    mlflow = pytest.importorskip("mlflow")
+    folder: Path = tmp_path_factory.mktemp("tracking")
+    daemon = DaemonProcess(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_JOURNAL_DIR", str(folder / "journals"))
+        for variable in ("HEADRACE_ENABLE_ASYNC_LOGGING", "HEADRACE_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+            patch.setenv(variable, "")
+            patch.delenv(variable)
+        uris = f"headrace://{daemon.ready()}", f"sqlite:///{folder / 'mlflow.db'}"
+        for module, uri in zip((headrace, mlflow), uris, strict=True):
+            module.set_tracking_uri(uri)
+        headrace.config.enable_async_logging(False)  # MLflow's default
+        yield Side(headrace, headrace.MlflowClient()), Side(mlflow, mlflow.MlflowClient())
+        headrace.config.enable_async_logging()
+        headrace.set_tracking_uri("")
+        headrace.Client(uris[0]).close()
+    daemon.close()
+
+
+@pytest.fixture
+def play(
+    sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[Side], None]], None]:
+    def both(scenario: Callable[[Side], None]) -> None:
+        monkeypatch.setattr("headrace.experiment._chosen", None)
+        monkeypatch.delenv("HEADRACE_EXPERIMENT_NAME", raising=False)
+        monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+        monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+        for side in sides:
+            side.noted = []
+            scenario(side)
+            while side.module.active_run() is not None:
+                side.module.end_run()
+        assert not active.open_sessions()
+        ours, theirs = (side.noted for side in sides)
+        differing = [
+            (number, *pair)
+            for number, pair in enumerate(zip(ours, theirs, strict=True))
+            if pair[0] != pair[1]
+        ]
+        assert not differing
+
+    return both
