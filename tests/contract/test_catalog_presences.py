@@ -262,10 +262,13 @@ async def test_telling_and_expiring_never_deadlock_with_commits(
 
 async def test_telling_is_one_statement_however_many_runs(scene: Scene) -> None:
     runs = [await scene.launch() for _ in range(5)]
-    async with scene.database.acquire() as connection:
-        before = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
-    await scene.tell(*runs, *(uuid4().hex for _ in range(10_000)))
-    async with scene.database.acquire() as connection:
-        after = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
-        watched = await connection.fetchval("SELECT count(*) FROM presences")
-    assert (after - before, watched) == (2, 5)
+    transactions = set()
+    for _ in range(5):  # others use the same server, now and then
+        async with scene.database.acquire() as connection:
+            before = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        await scene.tell(*runs, *(uuid4().hex for _ in range(10_000)))
+        async with scene.database.acquire() as connection:
+            after = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+            watched = await connection.fetchval("SELECT count(*) FROM presences")
+        transactions.add(after - before)
+    assert (min(transactions), watched) == (2, 5)
