@@ -12,7 +12,7 @@ _COMMIT_DIGITS = (40, 64)
 
 def name() -> str:
     """The program's path as it was started, or what stands for one."""
-    return sys.argv[0] or "<console>"
+    return _program() or "<console>"
 
 
 def kind() -> SourceType:
@@ -27,14 +27,19 @@ def entry_point() -> str:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and spec.name:
         return str(spec.name).removesuffix(".__main__")
-    return os.path.basename(sys.argv[0])  # noqa: PTH119 - it may be anything
+    return os.path.basename(_program())  # noqa: PTH119 - it may be anything
 
 
 def git_commit() -> str:
     """The commit that is checked out where the program lies, else where it was started; "" if none is."""
-    program = Path(sys.argv[0] or ".").absolute()
+    program = Path(_program() or ".").absolute()
     start = program.parent if program.is_file() else Path.cwd()
     return commit_of(start)
+
+
+def _program() -> str:
+    """What was started; "" where Python lies within another program, which need not set ``sys.argv``."""
+    return next(iter(getattr(sys, "argv", ())), "")
 
 
 @functools.cache

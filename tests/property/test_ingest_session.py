@@ -138,9 +138,26 @@ odd = st.sampled_from(
         Record(wire.blob_record(0, b"\xff\xff", 1), "BAD_REQUEST"),
     ]
 )
+
+
+@st.composite
+def repeated(draw: st.DrawFn) -> list[Record]:
+    """Rows of the same few metrics, as they travel by column; some number may be out of its bounds."""
+    most = draw(st.sampled_from([GOOD_SERIES - 1, GOOD_SERIES - 1, len(SERIES)]))
+    series = draw(st.lists(st.integers(0, most), min_size=1, max_size=4, unique=True))
+    step, start = draw(st.integers(0, 9)), draw(st.sampled_from([7, -1, MAX_TIMESTAMP - 1]))
+    records = []
+    for row in range(draw(st.integers(1, 8))):
+        for at in series:
+            numbers = (at, step + row, start + row, draw(st.floats()))
+            records.append(Record(wire.METRIC_CELL.pack(wire.METRIC, 0, 0, *numbers), "metric"))
+    return records
+
+
 journals = st.one_of(
     st.lists(metrics(), max_size=20),
     st.lists(st.one_of(metrics(), metrics(), changes(), damaged(), odd), max_size=40),
+    repeated(),
 )
 
 
@@ -261,3 +278,64 @@ def test_the_credit_bounds_what_is_not_committed(data: st.DataObject) -> None:
             return
         session.receive(session.received, b"", cell * count)
         session.commit(data.draw(st.integers(session.committed, session.taken)))
+
+
+def rows_of(*series: int, start: int = 7, count: int = 4) -> bytes:
+    """So many rows of these metrics."""
+    return b"".join(
+        wire.METRIC_CELL.pack(wire.METRIC, 0, 0, at, row, start + row, 0.5)
+        for row in range(count)
+        for at in series
+    )
+
+
+@patch.object(columnar, "LEAST_CELLS", 1)
+def by_column(cells: bytes) -> Columns:
+    append = ingest_pb2.Append()
+    assert columnar.by_column(cells, append)
+    return Columns.of(append.columns)
+
+
+@pytest.mark.parametrize(
+    ("cells", "defined", "bad"),
+    [
+        (rows_of(0), GOOD_SERIES, 0),
+        (rows_of(0, 1), GOOD_SERIES, 0),
+        (rows_of(0, start=-1), GOOD_SERIES, 1),
+        (rows_of(0, 2, start=MAX_TIMESTAMP - 2), GOOD_SERIES, 2),
+        (rows_of(0, GOOD_SERIES), GOOD_SERIES, 4),
+        (rows_of(0, GOOD_SERIES), len(SERIES), 4),
+        (rows_of(0, len(SERIES)), len(SERIES), 4),
+    ],
+)
+def test_columns_are_judged_as_cells_are(cells: bytes, defined: int, bad: int) -> None:
+    decoded = []
+    for by_columns in (False, True):
+        session = Session(WRITERS[0], model.OpenedWriter(1, 0, 0, ()))
+        if by_columns:
+            batch = session.receive_columns(0, definitions(defined), by_column(cells))
+        else:
+            batch = session.receive(0, definitions(defined), cells)
+        assert batch is not None
+        decoded.append(decode([Part(WRITERS[0], session.dictionary, 0, [batch])]))
+    assert as_rows(decoded[0].rows) == as_rows(decoded[1].rows)
+    assert decoded[0].rejects == decoded[1].rejects
+    assert sum(reject.end - reject.first for reject in decoded[1].rejects) == bad
+
+
+def test_columns_that_overlap_are_cut() -> None:
+    session = Session(WRITERS[0], model.OpenedWriter(1, 0, 0, ()))
+    session.receive(0, definitions(GOOD_SERIES), rows_of(0, count=6))
+    batch = session.receive_columns(4, b"", by_column(rows_of(0, count=8)))
+    assert batch is not None
+    assert (batch.first, batch.end, session.received) == (6, 12, 12)
+    with pytest.raises(RefusedError):
+        session.receive_columns(13, b"", by_column(rows_of(0)))
+
+
+def test_columns_may_follow_a_cut_record_only_as_its_rest() -> None:
+    session = Session(WRITERS[0], model.OpenedWriter(1, 0, 0, ()))
+    record = wire.blob_record(0, bytes(32 * 9), 1)
+    assert session.receive(0, definitions(GOOD_SERIES), record[: 5 * wire.CELL_SIZE]) is None
+    assert session.receive_columns(5, b"", by_column(rows_of(0))) is None
+    assert (session.taken, session.received, session.cut_bytes) == (0, 9, 9 * wire.CELL_SIZE)

@@ -1,6 +1,7 @@
 """What travels by column is, cell for cell, what lies in the journal."""
 
 import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +86,17 @@ def test_records_of_other_kinds_travel_as_they_lie() -> None:
 def test_a_process_without_numpy_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "numpy")
     append = ingest_pb2.Append()
-    assert not by_column(bytes([wire.METRIC]) * 32 * 600, append)
+    assert not by_column(journal(1, 0, 600).tobytes(), append)
+
+
+def test_one_that_is_about_to_import_numpy_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = ModuleType("numpy")
+    half.__spec__ = SimpleNamespace(_initializing=True)  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "numpy", half)
+    append = ingest_pb2.Append()
+    assert not by_column(journal(1, 0, 600).tobytes(), append)
+    monkeypatch.setitem(sys.modules, "numpy", np)
+    assert by_column(journal(1, 0, 600).tobytes(), append)
 
 
 def columns(**changes: object) -> ingest_pb2.Columns:

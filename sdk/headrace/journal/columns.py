@@ -1,11 +1,11 @@
 """Turning what a user passes into columns of 8-byte numbers, and saying what was wrong when it can't be."""
 
 import struct
-import sys
 from array import array
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from headrace import loaded
 from headrace.errors import InvalidArgumentError
 from headrace_proto.wire import CELL_SIZE
 
@@ -71,7 +71,7 @@ def _from_items(name: str, data: Any, code: Code) -> "array[Any]":
 
 def ramp(count: int) -> memoryview:
     """0 to ``count`` - 1 as int64."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded.numpy()
     numbers = array("q", range(count)) if numpy is None else numpy.arange(count, dtype="<i8")
     return column("steps", numbers, "q")
 
@@ -91,7 +91,7 @@ class Scratch:
         self._columns: tuple[Any, ...] = columns
         for place, number in ((0, head), (TIMESTAMP, timestamp)):
             words[place::WORDS] = memoryview(array("q", (number,)) * cells)
-        if numpy := sys.modules.get("numpy"):
+        if numpy := loaded.numpy():
             self._columns = tuple(numpy.asarray(column) for column in columns)
 
     def filled(self, steps: memoryview, timestamps: memoryview | None, values: memoryview) -> memoryview:

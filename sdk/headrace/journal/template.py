@@ -1,10 +1,10 @@
 """Template: the cells of one point of each of several series, ready but for what each call changes."""
 
-import sys
 from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from headrace import loaded
 from headrace.journal.columns import STEP, TIMESTAMP, VALUE, WORDS
 from headrace_proto.wire import CELL_SIZE, GIVEN_HEAD
 
@@ -24,7 +24,7 @@ class Template:
         self._columns: tuple[Any, Any] = words[STEP::WORDS], words[TIMESTAMP::WORDS]
         self._numbers = [0, 0]
         self._values = self._cells.cast("d")[VALUE::WORDS]
-        if numpy := sys.modules.get("numpy"):  # fills a column five times as fast
+        if numpy := loaded.numpy():  # fills a column five times as fast
             step, timestamp = self._columns
             self._columns = numpy.asarray(step), numpy.asarray(timestamp)
 

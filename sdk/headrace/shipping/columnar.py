@@ -5,10 +5,10 @@ values. By column they are a quarter of the bytes, and each has its price in pro
 NumPy does it where the training has it loaded; without it, cells travel as they lie.
 """
 
-import sys
 from types import ModuleType
 from typing import Any
 
+from headrace import loaded
 from headrace_proto.v1 import ingest_pb2
 from headrace_proto.wire import CELL_SIZE, METRIC
 
@@ -21,7 +21,7 @@ LEAST_ROWS = 4
 
 def by_column(cells: bytes, append: ingest_pb2.Append) -> bool:
     """Puts ``cells`` into ``append.columns``; false, and nothing is put, where they do not repeat so."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded.numpy()
     count = len(cells) // CELL_SIZE
     if numpy is None or count < LEAST_CELLS:
         return False
