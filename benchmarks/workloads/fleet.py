@@ -4,8 +4,8 @@ So the daemon is what is measured, and a thousand writers need no thousand proce
 does: all by one stream, in turn, a message of up to 1 MiB each, within the daemon's credit.
 """
 
-import itertools
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Queue
@@ -172,8 +172,15 @@ class Fleet:
 
 def in_turn(parts: Sequence[Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
     """A message of each part in turn, with the number of the part."""
-    for row in itertools.zip_longest(*parts):
-        yield from ((number, cells) for number, cells in enumerate(row) if cells is not None)
+    turn = deque((number, iter(part)) for number, part in enumerate(parts))
+    while turn:
+        number, messages = turn.popleft()
+        cells = next(
+            messages, None
+        )  # one at a time: a row of a thousand would be a gigabyte, before the first
+        if cells is not None:
+            yield number, cells
+            turn.append((number, messages))
 
 
 def assert_stored(address: str, writer: Writer, series: int, steps: NDArray[np.int64]) -> None:

@@ -24,18 +24,23 @@ CHECKED = 20
 
 
 def writers(points: int) -> dict[str, float]:
-    """Points per second by 1, 10, 100 and 1,000 writers, a run each, and what opening a writer takes."""
+    """Points per second by 1, 10, 100 and 1,000 writers, a run each, and what opening a writer takes.
+
+    A thousand messages of one size, whoever sends them: a message has its price, however much it carries.
+    """
     figures: dict[str, float] = {}
-    for count in (1, 10, 100, 1000):
+    most = 1000
+    message = min(MESSAGE_CELLS, 20 * points // most)
+    for count in (1, 10, 100, most):
         with fresh_daemon() as own:
             began = perf_counter()
             with Fleet(own.address, count) as fleet:
                 figures[f"open_ms_at_{count}"] = (perf_counter() - began) * 1e3 / count
                 for writer in fleet.writers:
                     writer.add_series(writer.add_run(), "loss")
-                steps = np.arange(20 * points // count)
+                steps = np.arange(most // count * message)
                 began = perf_counter()
-                for number, cells in in_turn([_cut(writer, steps) for writer in fleet.writers]):
+                for number, cells in in_turn([_cut(writer, steps, message) for writer in fleet.writers]):
                     fleet.send(fleet.writers[number], cells)
                 fleet.settle()
                 figures[f"per_s_at_{count}"] = count * len(steps) / (perf_counter() - began)
@@ -44,9 +49,9 @@ def writers(points: int) -> dict[str, float]:
     return figures
 
 
-def _cut(writer: Writer, steps: np.ndarray) -> Iterator[bytes]:
-    for start in range(0, len(steps), MESSAGE_CELLS):
-        yield writer.cells(0, steps[start : start + MESSAGE_CELLS])
+def _cut(writer: Writer, steps: np.ndarray, message: int = MESSAGE_CELLS) -> Iterator[bytes]:
+    for start in range(0, len(steps), message):
+        yield writer.cells(0, steps[start : start + message])
 
 
 def runs(points: int) -> dict[str, float]:

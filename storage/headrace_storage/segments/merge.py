@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace_storage.model import Rows, Series
-from headrace_storage.segments.columns import concat, order_of, sort_by_series, steps_ascend, take
+from headrace_storage.segments.columns import concat, look_up, order_of, sort_by_series, steps_ascend, take
 from headrace_storage.segments.names import MANY, joined
 
 _NO_SERIES = np.uint32(0)
@@ -156,7 +156,7 @@ def _order(
 ) -> tuple[Sequence[Series], NDArray[np.uint32], NDArray[np.intp] | None]:
     """All series, ascending; the sorted ones of the points, as codes into these; and the points' order."""
     table, maps = _table([part.series_table for part in parts])
-    series = np.concatenate([m.take(part.series) for m, part in zip(maps, parts, strict=True)])
+    series = np.concatenate([look_up(m, part.series) for m, part in zip(maps, parts, strict=True)])
     step = np.concatenate([part.step for part in parts])
     order = order_of(series, len(table))
     if order is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace_storage.model import Point, Rows, Series, Summary
-from headrace_storage.segments.columns import order_of, starts_of_groups
+from headrace_storage.segments.columns import look_up, order_of, starts_of_groups
 from headrace_storage.segments.names import MANY, Names, RunKeys, joined
 
 SUMMARY: Final = np.dtype(
@@ -67,7 +67,7 @@ def summarise(rows: Rows) -> SummaryColumns:
     if not len(rows):
         return NONE
     keys, places = _distinct_of(rows.series_table)
-    codes = rows.series if places is None else places.take(rows.series)
+    codes = rows.series if places is None else look_up(places, rows.series)
     points = _Points(rows.step, rows.timestamp, rows.value)
     if (order := order_of(codes, len(keys))) is not None:
         codes = codes[order]

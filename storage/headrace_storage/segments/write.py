@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headrace_storage.model import NewSegment, Rows
 from headrace_storage.objects import ObjectStore
-from headrace_storage.segments.columns import order_by_series, take, used
+from headrace_storage.segments.columns import look_up, order_by_series, take, used
 from headrace_storage.segments.inline import encode_inline, least_size
 from headrace_storage.segments.names import Names, Texts, run_ids
 from headrace_storage.segments.rollups import RollupBuilder
@@ -105,8 +105,8 @@ def encode_parquet(rows: Rows) -> bytes:
 
 def to_table(rows: Rows) -> pa.Table:
     """The points as an Arrow table of :data:`SCHEMA`; numbers are not copied."""
-    codes, names = _names_used(rows)
-    runs, keys, attempts = (_dictionary(column, codes) for column in names.columns)
+    places, names = _names_used(rows)
+    runs, keys, attempts = (_dictionary(column, places, rows.series) for column in names.columns)
     writers = Texts.of([writer.hex for writer in rows.writer_table])
     columns = [
         runs,
@@ -114,7 +114,7 @@ def to_table(rows: Rows) -> pa.Table:
         pa.array(rows.step),
         pa.array(rows.timestamp).view(TIME),
         pa.array(rows.value),
-        _dictionary(writers, rows.writer),
+        _dictionary(writers, None, rows.writer),
         pa.array(rows.sequence),
         pa.array(rows.order_time).view(TIME),
         attempts,
@@ -200,21 +200,26 @@ def _starts(rows: Rows) -> range:
     return range(0, len(rows), ROW_GROUP)
 
 
-def _names_used(rows: Rows) -> tuple[NDArray[np.uint32], Names]:
-    """The names of the series that occur, and codes into these."""
+def _names_used(rows: Rows) -> tuple[NDArray[np.uint32] | None, Names]:
+    """The names of the series that occur, and the place of each series among them (``None``: its code)."""
     occurring = used(rows.series, len(rows.series_table))
     if len(occurring) == len(rows.series_table):
-        return rows.series, Names.of(rows.series_table).narrowed()
+        return None, Names.of(rows.series_table).narrowed()
     if isinstance(rows.series_table, Names):
         names = rows.series_table.take(occurring).narrowed()
     else:
         names = Names.of([rows.series_table[code] for code in occurring.tolist()])
-    code_of = np.zeros(len(rows.series_table), np.uint32)
-    code_of[occurring] = np.arange(len(occurring))
-    return code_of.take(rows.series), names
+    places = np.zeros(len(rows.series_table), np.uint32)
+    places[occurring] = np.arange(len(occurring))
+    return places, names
 
 
-def _dictionary(names: Texts, codes: NDArray[np.uint32]) -> pa.DictionaryArray:
-    """A string column: the names at ``codes``."""
-    column = np.zeros(len(codes), np.int32) if len(names.texts) == 1 else names.codes.take(codes)
+def _dictionary(
+    names: Texts, places: NDArray[np.uint32] | None, codes: NDArray[np.uint32]
+) -> pa.DictionaryArray:
+    """A string column: the names at the ``places`` (``None``: all) of ``codes``."""
+    if len(names.texts) == 1:
+        column = np.zeros(len(codes), np.int32)
+    else:
+        column = look_up(names.codes if places is None else names.codes.take(places), codes)
     return pa.DictionaryArray.from_arrays(pa.array(column), names.texts, safe=False)
