@@ -175,9 +175,8 @@ def in_turn(parts: Sequence[Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
     turn = deque((number, iter(part)) for number, part in enumerate(parts))
     while turn:
         number, messages = turn.popleft()
-        cells = next(
-            messages, None
-        )  # one at a time: a row of a thousand would be a gigabyte, before the first
+        # One at a time: a thousand, made before the first is sent, would be a gigabyte and a pause.
+        cells = next(messages, None)
         if cells is not None:
             yield number, cells
             turn.append((number, messages))
