@@ -26,6 +26,7 @@ from headrace_storage.catalog.erase import Eraser
 from headrace_storage.catalog.experiments import Experiments
 from headrace_storage.catalog.incarnations import Incarnations
 from headrace_storage.catalog.presences import Presences
+from headrace_storage.catalog.rewinds import Rewinds
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.search import RunSearch, prune_touched
 from headrace_storage.catalog.segments import Segments
@@ -106,6 +107,7 @@ async def serve(
             experiments=Experiments(for_calls),
             search=search,
             eraser=Eraser(for_calls),
+            rewinds=Rewinds(for_calls),
             activity=activity,
             bounds=config.bounds,
         )

@@ -1,5 +1,6 @@
 """Changes of runs: from the protocol's messages to the engine's, every bound checked. No I/O."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,9 @@ from headrace_proto.limits import (
 from headrace_proto.v1 import tracking_pb2
 from headrace_storage import model
 from headrace_storage.errors import InvalidArgumentError
+
+_RUN_ID: Final = re.compile("[0-9a-f]{32}")
+_LEAST_STEP: Final = -(2**63)
 
 _ENDED: Final = {
     tracking_pb2.FINISHED: model.RunStatus.FINISHED,
@@ -54,6 +58,8 @@ def create_run(message: tracking_pb2.CreateRun) -> model.CreateRun:
     _check("run_name", text_problem(message.run_name, MAX_NAME_LENGTH))
     _check("user_id", text_problem(message.user_id, MAX_NAME_LENGTH))
     _check_time("start_time", message.start_time)
+    if message.fork_from and not _RUN_ID.fullmatch(message.fork_from):
+        raise InvalidArgumentError("fork_from", "is not 32 lower-case hexadecimal digits")
     return model.CreateRun(
         message.experiment_id,
         message.experiment_name,
@@ -61,6 +67,8 @@ def create_run(message: tracking_pb2.CreateRun) -> model.CreateRun:
         message.user_id,
         message.start_time,
         tags(message.tags),
+        message.fork_from,
+        message.fork_step if message.HasField("fork_step") else None,
     )
 
 
@@ -89,7 +97,10 @@ def _start_attempt(message: tracking_pb2.StartAttempt) -> model.StartAttempt:
     _check("token", text_problem(message.token, MAX_TOKEN_LENGTH) if message.token else "is empty")
     _check("process_id", text_problem(message.process_id, MAX_TOKEN_LENGTH))
     _check_time("start_time", message.start_time)
-    return model.StartAttempt(message.token, message.process_id, message.start_time)
+    step = message.resume_from_step if message.HasField("resume_from_step") else None
+    if step == _LEAST_STEP:
+        raise InvalidArgumentError("resume_from_step", "is the least step there is: start a new run instead")
+    return model.StartAttempt(message.token, message.process_id, message.start_time, step)
 
 
 def _end_run(message: tracking_pb2.EndRun) -> model.EndRun:

@@ -5,6 +5,7 @@ from typing import Final
 
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import model
+from headrace_storage.catalog.rewinds import StoredRewind
 from headrace_storage.catalog.search_page import FoundRun
 from headrace_storage.charts import means
 from headrace_storage.segments.rollups import Rollups
@@ -74,6 +75,14 @@ def summary(found: model.Summary) -> pb.MetricSummary:
         max=found.maximum,
         count=found.count,
         nan_count=found.nan_count,
+    )
+
+
+def rewind(found: StoredRewind) -> pb.ListRewindsResponse.Entry:
+    """What was hidden of a run."""
+    number, step, created_at, undone_at = found.rewind
+    return pb.ListRewindsResponse.Entry(
+        number=number, step=step, token=found.token, created_at=created_at, undone_at=undone_at
     )
 
 

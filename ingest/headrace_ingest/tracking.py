@@ -16,6 +16,7 @@ from headrace_proto.limits import text_problem
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.catalog.erase import Deleted, Eraser
 from headrace_storage.catalog.experiments import ACTIVE, DELETED, ExperimentQuery, Experiments
+from headrace_storage.catalog.rewinds import Rewinds
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.search import Query, RunSearch
 from headrace_storage.catalog.search_look import Scope
@@ -64,6 +65,7 @@ class TrackingService:
         experiments: Experiments,
         search: RunSearch,
         eraser: Eraser,
+        rewinds: Rewinds,
         activity: Activity,
         bounds: Bounds = DEFAULTS,
     ) -> None:
@@ -75,6 +77,7 @@ class TrackingService:
         self._charts = charts
         self._search = search
         self._eraser = eraser
+        self._rewinds = rewinds
         self._activity = activity
         self._bounds = bounds
 
@@ -94,6 +97,8 @@ class TrackingService:
             pb.GetMetricChartRequest: self.get_metric_chart,
             pb.ListRejectsRequest: self.list_rejects,
             pb.ListWritersRequest: self.list_writers,
+            pb.ListRewindsRequest: self.list_rewinds,
+            pb.ChangeRewindRequest: self.change_rewind,
         }
         methods = {
             request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
@@ -228,6 +233,16 @@ class TrackingService:
                 for writer, points in counts.most_common()
             ]
         )
+
+    async def list_rewinds(self, request: pb.ListRewindsRequest) -> pb.ListRewindsResponse:
+        """What was hidden of a run."""
+        found = await self._rewinds.list(request.run_id)
+        return pb.ListRewindsResponse(rewinds=map(messages.rewind, found))
+
+    async def change_rewind(self, request: pb.ChangeRewindRequest) -> pb.ListRewindsResponse.Entry:
+        """A rewind that hides no more, or again."""
+        number, undone = request.number, request.undone
+        return messages.rewind(await self._rewinds.change(request.run_id, number, undone=undone))
 
     async def history(self, request: pb.GetMetricHistoryRequest) -> AsyncIterator[bytes]:
         """All points of a key in logged order, as serialised chunks."""

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-from headrace.calls import experiments, metrics, runs
+from headrace.calls import experiments, metrics, rewinds, runs
 from headrace.errors import InvalidArgumentError, OperationTimeoutError
 from headrace.faces import Face, awaited
 
@@ -46,6 +46,10 @@ class AsyncClient(Face):
     get_metric_summaries = awaited(metrics.get_metric_summaries)
     list_writers = awaited(metrics.list_writers)
     list_rejects = awaited(metrics.list_rejects)
+
+    list_rewinds = awaited(rewinds.list_rewinds)
+    undo_rewind = awaited(rewinds.undo_rewind)
+    redo_rewind = awaited(rewinds.redo_rewind)
 
     async def flush(self, timeout: float | None = None) -> None:
         """Waits until everything that this process logged here is durable and visible.

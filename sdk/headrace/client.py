@@ -6,7 +6,7 @@ Logging calls and signatures are in ``faces.py``, what is asked in ``calls``.
 from types import TracebackType
 from typing import Self
 
-from headrace.calls import experiments, metrics, runs
+from headrace.calls import experiments, metrics, rewinds, runs
 from headrace.errors import OperationTimeoutError
 from headrace.faces import Face, blocking
 
@@ -46,6 +46,10 @@ class Client(Face):
     get_metric_summaries = blocking(metrics.get_metric_summaries)
     list_writers = blocking(metrics.list_writers)
     list_rejects = blocking(metrics.list_rejects)
+
+    list_rewinds = blocking(rewinds.list_rewinds)
+    undo_rewind = blocking(rewinds.undo_rewind)
+    redo_rewind = blocking(rewinds.redo_rewind)
 
     def flush(self, timeout: float | None = None) -> None:
         """Waits until everything that this process logged here is durable and visible.

@@ -283,6 +283,20 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewind:
+    """Points of attempts before the ``number``th are hidden from ``step`` on: ``attempt`` resumed from there.
+
+    Times in ms. ``undone_at``: it was undone then, and hides nothing.
+    """
+
+    number: int
+    step: int
+    attempt: str
+    created_at: int
+    undone_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunWriter:
     """Who wrote ``points`` of a run: one journal, with host, pid, user and rank of its process as labels."""
 

@@ -38,6 +38,10 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     tags: Mapping[str, object] | None = None,
     description: str | None = None,
     log_system_metrics: bool | None = None,
+    *,
+    resume_from_step: int | None = None,
+    fork_from: str | None = None,
+    fork_step: int | None = None,
 ) -> ActiveRun:
     """Starts a run and makes it the active one; use it as a context manager, or call :func:`end_run`.
 
@@ -54,6 +58,12 @@ def start_run(  # noqa: PLR0917 - MLflow's order
         tags: set on the run; values become text.
         description: the run's note (the tag ``mlflow.note.content``).
         log_system_metrics: of MLflow. Headrace measures no machines: true is answered with a warning.
+        resume_from_step: with ``run_id``, hide all points from this step on that earlier attempts logged, or
+            whose processes still deliver them. Nothing is lost: see ``headrace runs rewinds``. All processes
+            of a launch may say so; they share one attempt (``HEADRACE_ATTEMPT``).
+        fork_from: of a new run: the run whose metrics it inherits, as they are visible now. Params and tags
+            are not inherited.
+        fork_step: the last step that is inherited; default: all are.
 
     Raises:
         NotFoundError: there is no run (or experiment, or parent) with this id, says the daemon.
@@ -68,16 +78,21 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     given = run_tags.with_note(values.tags(tags), description)
     settings = Settings.from_environment()
     core = core_for(get_tracking_uri())
+    joins = run_id is None and bool(settings.run_id) and outer is None
+    fork = _fork(core, fork_from, fork_step, continues=run_id is not None or joins)
+    from_step = _step("resume_from_step", resume_from_step)
     if run_id is not None:
         given = run_tags.with_name(given, run_name)
-        session = lifecycle.resume(core, settings, values.run_id(run_id), given)
-    elif settings.run_id and outer is None:
+        session = lifecycle.resume(core, settings, values.run_id(run_id), given, from_step)
+    elif joins:
         values.run_id(settings.run_id, "HEADRACE_RUN_ID")
-        session = lifecycle.join(core, settings, given)
+        session = lifecycle.join(core, settings, given, from_step)
+    elif from_step is not None:
+        raise InvalidArgumentError("resume_from_step", "needs run_id, the run that is resumed")
     else:
         given = run_tags.complete(given, run_name, _parent(core, outer, parent_run_id))
         target = experiment.target(core, settings, experiment_id)
-        session = lifecycle.create(core, settings, target, given)
+        session = lifecycle.create(core, settings, target, given, fork)
     active.push(session)
     return session.run
 
@@ -304,6 +319,26 @@ def _linked(  # noqa: PLR0917 - what log_metrics was given
     if to is None:
         return _finished(record.metrics(_log(run_id), points, step, timestamp), synchronous)
     return _finished(record.linked(_log(run_id), to, points, step, timestamp), synchronous)
+
+
+def _fork(core: Core, run_id: str | None, step: int | None, *, continues: bool) -> record.Fork:
+    if run_id is None:
+        if step is not None:
+            raise InvalidArgumentError("fork_step", "needs fork_from, the run whose history is inherited")
+        return record.NO_FORK
+    if continues:
+        raise InvalidArgumentError("fork_from", "is for a new run, and run_id or HEADRACE_RUN_ID names one")
+    lifecycle.existing(core, values.run_id(run_id, "fork_from"), "fork_from")
+    return record.Fork(run_id, _step("fork_step", step))
+
+
+def _step(name: str, step: int | None) -> int | None:
+    if step is None:
+        return None
+    whole = values.whole(name, step)
+    if not -(1 << 63) < whole < 1 << 63:
+        raise InvalidArgumentError(name, f"is {whole}; expected an integer of 64 bits, and not the least one")
+    return whole
 
 
 def _parent(core: Core, outer: active.Session | None, parent_run_id: str | None) -> str | None:

@@ -21,16 +21,23 @@ from headrace.endings import at_end
 from headrace.entities import LifecycleStage, Run, RunData, RunInfo, RunStatus
 from headrace.errors import InvalidArgumentError, OperationTimeoutError, UnavailableError
 from headrace.experiment import Target
+from headrace.journal.run_log import RunLog
 from headrace.together import together
 
 logger = logging.getLogger("headrace")
 
 
-def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, str]) -> Session:
-    """Starts a new run, whose name is among its tags."""
+def create(
+    core: Core,
+    settings: Settings,
+    target: Target,
+    tags: Mapping[str, str],
+    fork: record.Fork = record.NO_FORK,
+) -> Session:
+    """Starts a new run, whose name is among its tags; perhaps one that inherits another's history."""
     run_id, run_name, user = uuid4().hex, tags[run_tags.RUN_NAME], tags[run_tags.USER]
     log = core.run_log(run_id, surroundings.attempt_token(settings.attempt) or uuid4().hex)
-    creation = record.creation(log, target, run_name, user, tags)
+    creation = record.creation(log, target, run_name, user, tags, fork)
     written = together([creation, record.attempt(log, core.process_id)])
     run, timeout = None, core.settings.start_timeout
     if core.reachable(timeout):
@@ -39,6 +46,8 @@ def create(core: Core, settings: Settings, target: Target, tags: Mapping[str, st
             run = run_with_id(run_id).ask(core, timeout)
     if run is not None and (reason := run.data.tags.get(run_tags.RECOVERED)):
         logger.warning("run %s went to experiment %s: %s", run_id, run.info.experiment_id, reason)
+    if run is not None and (reason := run.data.tags.get(run_tags.NOT_INHERITED)):
+        logger.warning("run %s is no fork: %s", run_id, reason)
     at_end(_end_all, priority=200)  # before the core's journals are closed
     return Session(
         _active(run) if run else _unconfirmed(run_id, run_name, target.experiment_id, user, tags), core, log
@@ -54,10 +63,12 @@ def existing(core: Core, run_id: str, argument: str = "run_id") -> Run | None:
     return run
 
 
-def resume(core: Core, settings: Settings, run_id: str, tags: Mapping[str, str]) -> Session:
+def resume(
+    core: Core, settings: Settings, run_id: str, tags: Mapping[str, str], from_step: int | None = None
+) -> Session:
     """Continues a run as a new attempt, or as part of a launch's or a parent process's; sets ``tags``.
 
-    ``NotFoundError`` when there is none.
+    A new attempt hides what earlier ones logged ``from_step`` on. ``NotFoundError`` when there is none.
     """
     run = existing(core, run_id)
     # A child forked inside the run takes part in its parent's attempt, which the parent ends.
@@ -65,8 +76,7 @@ def resume(core: Core, settings: Settings, run_id: str, tags: Mapping[str, str])
     if not token and not _is_part_of_its_parents(run):
         token = uuid4().hex
     log = core.run_log(run_id, token)
-    if token:
-        record.attempt(log, core.process_id)
+    _begin_attempt(core, log, from_step)
     if tags:
         record.tags(log, tags)
     at_end(_end_all, priority=200)  # before the core's journals are closed
@@ -79,15 +89,27 @@ def _is_part_of_its_parents(run: Run | None) -> bool:
     return spawned and (run is None or run.info.status == RunStatus.RUNNING)
 
 
-def join(core: Core, settings: Settings, tags: Mapping[str, str]) -> Session:
+def _begin_attempt(core: Core, log: RunLog, from_step: int | None) -> None:
+    """Begins the log's attempt, or takes part in it; a rewind that is refused is said at once."""
+    if not log.attempt:
+        if from_step is not None:
+            problem = "needs a name for this launch, which all of its processes share: set HEADRACE_ATTEMPT"
+            raise InvalidArgumentError("resume_from_step", problem)
+        return
+    begun = record.attempt(log, core.process_id, from_step)
+    if from_step is not None and core.reachable(core.settings.start_timeout):
+        with contextlib.suppress(OperationTimeoutError, UnavailableError):
+            begun.wait(core.settings.start_timeout)
+
+
+def join(core: Core, settings: Settings, tags: Mapping[str, str], from_step: int | None = None) -> Session:
     """Logs into the run of ``HEADRACE_RUN_ID`` without asking anybody; sets ``tags``.
 
     With a token of the launch it takes part in that attempt, which whoever came first ends; without one, it
-    only logs.
+    only logs. A new attempt hides what earlier ones logged ``from_step`` on.
     """
     log = core.run_log(settings.run_id, surroundings.attempt_token(settings.attempt))
-    if log.attempt:
-        record.attempt(log, core.process_id)
+    _begin_attempt(core, log, from_step)
     if tags:
         record.tags(log, tags)
     at_end(_end_all, priority=200)  # before the core's journals are closed

@@ -5,7 +5,7 @@ Everything that a call brings is checked before anything of it is written.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from headrace import values
 from headrace.entities import Metric, Param, RunStatus, RunTag
@@ -129,8 +129,23 @@ def batch(
     return log.log_batch(rows, [change.SerializeToString() for change in changes])
 
 
-def creation(
-    log: RunLog, experiment: tuple[str, str], run_name: str, user_id: str, run_tags: Mapping[str, str]
+class Fork(NamedTuple):
+    """The run whose history another one inherits, and the last step of it (``None``: all)."""
+
+    run_id: str = ""
+    step: int | None = None
+
+
+NO_FORK = Fork()
+
+
+def creation(  # noqa: PLR0917 - what a run is
+    log: RunLog,
+    experiment: tuple[str, str],
+    run_name: str,
+    user_id: str,
+    run_tags: Mapping[str, str],
+    fork: Fork = NO_FORK,
 ) -> RunOperation:
     """Writes that the run exists, in the experiment with this id or else this name."""
     create = pb.CreateRun(
@@ -140,13 +155,20 @@ def creation(
         user_id=user_id,
         start_time=now(),
         tags=run_tags,
+        fork_from=fork.run_id,
+        fork_step=fork.step,
     )
     return _write(log, pb.RunChange(create=create))
 
 
-def attempt(log: RunLog, process_id: str) -> RunOperation:
-    """Writes that a launch begins or continues the run: the attempt is the log's."""
-    start = pb.StartAttempt(token=log.attempt, process_id=process_id, start_time=now())
+def attempt(log: RunLog, process_id: str, resume_from_step: int | None = None) -> RunOperation:
+    """Writes that a launch begins or continues the run: the attempt is the log's.
+
+    With ``resume_from_step``, it hides what earlier attempts logged from that step on.
+    """
+    start = pb.StartAttempt(
+        token=log.attempt, process_id=process_id, start_time=now(), resume_from_step=resume_from_step
+    )
     return _write(log, pb.RunChange(start_attempt=start))
 
 

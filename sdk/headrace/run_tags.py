@@ -16,6 +16,7 @@ HOST = "headrace.host"
 RANK = "headrace.rank"
 PARENT_RUN_ID = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+NOT_INHERITED = "headrace.notInherited"
 RECOVERED = "headrace.recovered"
 """Set by the daemon: why the run is in another experiment than the one it was meant for."""
 

@@ -20,6 +20,7 @@ from headrace_storage.segments.columns import starts_of_groups
 from headrace_storage.segments.points import Points, join
 from headrace_storage.segments.read import SegmentReader, replanning
 from headrace_storage.segments.rollups import ROLLUP, RUN, Rollups, chunks, merge, roll
+from headrace_storage.visibility import LAST, View
 
 _EXACT: Final = 1 << 20
 """Points up to which all are read when rollups would be coarser than what was asked for."""
@@ -60,27 +61,48 @@ class Charts:
         return await replanning(partial(self._get, wanted))
 
     async def _get(self, wanted: Wanted) -> Rollups:
-        plan = await self._segments.plan([wanted.run_id])
-        return await asyncio.to_thread(self._draw, plan, wanted)
+        segments, views = await self._segments.plan([wanted.run_id])
+        return await asyncio.to_thread(self._draw, segments, views, wanted)
 
-    def _draw(self, plan: Sequence[SegmentRef], wanted: Wanted) -> Rollups:
-        stored: list[tuple[SegmentRef, Rollups]] = []
-        rest = _Rest()
+    def _collect(
+        self,
+        plan: Sequence[SegmentRef],
+        view: View,
+        wanted: Wanted,
+        stored: list[tuple[SegmentRef, Rollups]],
+        rest: "_Rest",
+    ) -> None:
+        """What a view shows: rollups into ``stored``, and into ``rest`` the points that have none.
+
+        Rollups do not tell their attempt: they count where all attempts' points are visible.
+        """
+        window = wanted.first_step, wanted.last_step
         inline = [ref for ref in plan if ref.path is None]
-        points = self._reader.read_small_points(inline, wanted.run_id, wanted.key)
-        rest.add(points.between(wanted.first_step, wanted.last_step))
+        if inline:
+            rest.add(self._reader.read_visible_points(inline, view, wanted.key).between(*window))
         for ref in plan:
             if ref.path is None:
                 continue
-            rollups = self._reader.read_rollups(ref, wanted.run_id, wanted.key)
-            if rollups is None:
-                points = self._reader.read_points(ref, wanted.run_id, wanted.key)
-                rest.add(points.between(wanted.first_step, wanted.last_step))
-            else:
-                touched = (rollups["step_last"] >= wanted.first_step) & (
-                    rollups["step_first"] <= wanted.last_step
-                )
-                stored.append((ref, _only(rollups, touched)))
+            found = self._reader.read_rollups(ref, view.source, wanted.key)
+            if found is None:
+                rest.add(self._reader.read_visible_points([ref], view, wanted.key).between(*window))
+                continue
+            rollups = _only(found, (found["step_last"] >= window[0]) & (found["step_first"] <= window[1]))
+            if view.certain == LAST:
+                stored.append((ref, rollups))
+                continue
+            sure = np.zeros(len(rollups), bool)
+            if view.certain is not None:
+                sure = rollups["step_last"] <= view.certain
+            stored.append((ref, _only(rollups, sure)))
+            if not sure.all():
+                rest.add(self._reader.read_points_of(ref, rollups[~sure], view).between(*window))
+
+    def _draw(self, plan: Sequence[SegmentRef], views: Sequence[View], wanted: Wanted) -> Rollups:
+        stored: list[tuple[SegmentRef, Rollups]] = []
+        rest = _Rest()
+        for view in views or [View(wanted.run_id, wanted.run_id)]:
+            self._collect(plan, view, wanted, stored, rest)
         items = rest.items + sum(len(rollups) for _, rollups in stored)
         count = rest.count + sum(int(rollups["count"].sum()) for _, rollups in stored)
         exactly = items < wanted.buckets and count <= _EXACT

@@ -2,17 +2,22 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
 import pyarrow as pa
 
 from headrace_storage.catalog.segments import Segments
+from headrace_storage.model import Rows, SegmentRef
 from headrace_storage.objects import ObjectStore
-from headrace_storage.segments.columns import sort_as_logged
+from headrace_storage.segments.authors import writers_of
+from headrace_storage.segments.columns import concat, sort_as_logged
 from headrace_storage.segments.logged import Columns
 from headrace_storage.segments.read import SegmentReader, replanning
+from headrace_storage.segments.visible import visible
 from headrace_storage.segments.write import to_table
+from headrace_storage.visibility import View
 
 
 class History:
@@ -46,13 +51,29 @@ class History:
         return await replanning(partial(self._count, run_id))
 
     async def _count(self, run_id: str) -> Counter[UUID]:
-        return await self._reader.count_writers(await self._segments.plan([run_id]), run_id)
+        segments, views = await self._segments.plan([run_id])
+        if not views:
+            return await self._reader.count_writers(segments, run_id)
+        counts = await self._reader.of_visible(segments, views, partial(writers_of, run_id=run_id))
+        return sum(counts, Counter[UUID]())
 
     async def _read_columns(self, run_id: str, key: str) -> list[Columns]:
-        return await self._reader.read_as_logged(await self._segments.plan([run_id]), run_id, key)
+        segments, views = await self._segments.plan([run_id])
+        if not views:
+            return await self._reader.read_as_logged(segments, run_id, key)
+        rows = await self._visible(segments, views, key)
+        return [Columns(rows.step, rows.timestamp, rows.value)] if len(rows) else []
 
     async def _read(self, run_id: str, key: str) -> pa.Table:
-        plan = await self._segments.plan([run_id])
-        rows = await self._reader.read(plan, run_id, key)
-        table = await asyncio.to_thread(lambda: to_table(sort_as_logged(rows)))
+        segments, views = await self._segments.plan([run_id])
+        if views:
+            rows = await self._visible(segments, views, key)
+        else:
+            found = await self._reader.read(segments, run_id, key)
+            rows = await asyncio.to_thread(sort_as_logged, found)
+        table = await asyncio.to_thread(to_table, rows)
         return table.drop_columns(["run_id", "key"])
+
+    async def _visible(self, segments: Sequence[SegmentRef], views: Sequence[View], key: str) -> Rows:
+        parts = [visible(await self._reader.read(segments, view.source, key), [view]) for view in views]
+        return await asyncio.to_thread(lambda: sort_as_logged(concat([part for part in parts if len(part)])))

@@ -111,7 +111,10 @@ class NewSegment:
 
 
 class CreateRun(NamedTuple):
-    """Creates a run, or completes its placeholder (``tracking.proto`` has the rules)."""
+    """Creates a run, or completes its placeholder (``tracking.proto`` has the rules).
+
+    With ``fork_from``, it inherits the history of that run up to ``fork_step`` (``None``: all).
+    """
 
     experiment_id: str
     experiment_name: str
@@ -119,14 +122,20 @@ class CreateRun(NamedTuple):
     user_id: str
     start_time: int
     tags: Mapping[str, str]
+    fork_from: str = ""
+    fork_step: int | None = None
 
 
 class StartAttempt(NamedTuple):
-    """A launch begins or continues the run."""
+    """A launch begins or continues the run.
+
+    ``resume_from_step``: it hides what earlier ones logged from that step on.
+    """
 
     token: str
     process_id: str
     start_time: int
+    resume_from_step: int | None = None
 
 
 class EndRun(NamedTuple):

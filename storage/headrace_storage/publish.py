@@ -13,6 +13,7 @@ from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
+from headrace_storage.visibility import View
 
 MANIFEST: Final = "manifest.json"
 VIEW: Final = "headrace.sql"
@@ -35,6 +36,21 @@ _VIEW_HEAD: Final = """\
 CREATE OR REPLACE VIEW metrics AS
 """
 
+_REWOUND: Final = """
+WHERE NOT EXISTS (
+SELECT 1 FROM (VALUES
+{rows}
+) AS rewound (run_id, source, attempt, last_step)
+WHERE rewound.run_id = logged.run_id AND rewound.attempt = logged.attempt AND logged.step > rewound.last_step
+)"""
+
+_INHERITED: Final = """\
+SELECT forks.run_id, {columns} FROM ({logged}) AS logged
+JOIN (VALUES
+{rows}
+) AS forks (run_id, source, attempt, last_step)
+ON forks.source = logged.run_id AND forks.attempt = logged.attempt AND logged.step <= forks.last_step"""
+
 
 class Publisher:
     """The task that publishes into the root of the store."""
@@ -46,36 +62,44 @@ class Publisher:
         self._store = store
         self._lease = lease
         self._interval = interval
-        self._published: list[int] | None = None
+        self._published: tuple[list[int], Sequence[View]] | None = None
 
     async def run(self) -> None:
         """Publish for ever."""
         await repeat("publish", self.once, self._interval)
 
     async def once(self) -> bool:
-        """Publish the live files, if they are others than the last time; whether it did."""
+        """Publish the live files and what runs show of them, unless it is as before; whether it did."""
         if not await self._lease():
             self._published = None
             return False
-        objects = await self._segments.objects()
-        ids = [ref.id for ref in objects]
-        if ids == self._published:
+        objects, views = await self._segments.objects()
+        news = [ref.id for ref in objects], views
+        if news == self._published:
             return False
         folder = str(self._store.local_path(MANIFEST).parent)
-        await self._store.put(MANIFEST, manifest(objects).encode())
+        await self._store.put(MANIFEST, manifest(objects, views).encode())
         await failpoint("publish")
-        await self._store.put(VIEW, view(folder, [str(ref.path) for ref in objects]).encode())
-        self._published = ids
+        await self._store.put(VIEW, view(folder, [str(ref.path) for ref in objects], views).encode())
+        self._published = news
         return True
 
 
-def manifest(objects: Sequence[SegmentRef]) -> str:
-    """The list of files, as JSON: names relative to the manifest's folder, bytes, rows, level."""
+def manifest(objects: Sequence[SegmentRef], views: Sequence[View] = ()) -> str:
+    """The list of files, as JSON: names relative to the manifest's folder, bytes, rows, level.
+
+    And the list ``views`` of what runs show of points of ``source``: of an attempt that is named, steps up to
+    ``last_steps``; of others, all when ``others`` is true. A run that is no view's shows its own points.
+    """
     files = [{"path": ref.path, "size": ref.size, "rows": ref.rows, "level": ref.level} for ref in objects]
-    return json.dumps({"format": 1, "files": files}, indent=1) + "\n"
+    rules = [
+        {"run_id": seen.run_id, "source": seen.source, "last_steps": seen.limits(), "others": seen.is_own}
+        for seen in views
+    ]
+    return json.dumps({"format": 1, "files": files, "views": rules}, indent=1) + "\n"
 
 
-def view(folder: str, paths: Iterable[str]) -> str:
+def view(folder: str, paths: Iterable[str], views: Sequence[View] = ()) -> str:
     """SQL that creates the view ``metrics`` over ``paths`` in ``folder``."""
     base = f"coalesce(getvariable('headrace_data'), {_literal(folder)})"
     files = ",\n".join(f"  {base} || {_literal('/' + path)}" for path in paths)
@@ -89,7 +113,35 @@ def view(folder: str, paths: Iterable[str]) -> str:
         else _identifier(name)
         for name, kind in _COLUMNS.items()
     )
-    return f"{_VIEW_HEAD}SELECT {columns}\nFROM read_parquet([\n{files}\n]);\n"
+    logged = f"SELECT {columns}\nFROM read_parquet([\n{files}\n])"
+    return f"{_VIEW_HEAD}{_visible(logged, views)};\n"
+
+
+def _visible(logged: str, views: Sequence[View]) -> str:
+    """SQL for what the runs show of all that was logged."""
+    own, inherited = (
+        [
+            "  (" + ", ".join((*map(_literal, (seen.run_id, seen.source, token)), str(last))) + ")"
+            for seen in views
+            if seen.is_own == is_own
+            for token, last in seen.limits().items()
+        ]
+        for is_own in (True, False)
+    )
+    if not own and not inherited:
+        return logged
+    # What was rewound is left out, what a fork inherits is added under its own name.
+    parts = [f"SELECT * FROM ({logged}) AS logged"]  # noqa: S608 - identifiers of ours, texts as literals
+    if own:
+        parts[0] += _REWOUND.format(rows=_lines(own))
+    if inherited:
+        columns = ", ".join(f"logged.{_identifier(name)}" for name in _COLUMNS if name != "run_id")
+        parts.append(_INHERITED.format(columns=columns, logged=logged, rows=_lines(inherited)))
+    return "\nUNION ALL\n".join(parts)
+
+
+def _lines(rows: Sequence[str]) -> str:
+    return ",\n".join(rows)
 
 
 def _identifier(name: str) -> str:

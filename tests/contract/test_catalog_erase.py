@@ -109,3 +109,17 @@ async def test_what_comes_later_does_not_bring_it_back(eraser: Eraser, daemon: D
 async def test_what_is_no_id(eraser: Eraser, runs: list[str], experiments: list[str]) -> None:
     with pytest.raises(InvalidArgumentError):
         await eraser.erase(Deleted(runs, experiments))
+
+
+async def test_a_run_stays_as_long_as_a_fork_needs_it(eraser: Eraser, daemon: Daemon) -> None:
+    writer = await daemon.open()
+    fork = described()._replace(fork_from=RUN, fork_step=3)
+    await daemon.commit(writer, changes=[(RUN, described()), (OTHER, fork)])
+    assert (await daemon.runs.get_run(OTHER)).tags["headrace.forkedFrom"] == RUN
+    for run in (RUN, OTHER):
+        await daemon.runs.delete(run)
+    assert (await eraser.erase(Deleted())).run_ids == [OTHER]
+    assert (await eraser.erase(Deleted())).run_ids == [RUN]
+    again = described()._replace(fork_from=RUN)
+    assert not await daemon.commit(writer, changes=[("e" * 32, again)])
+    assert (await daemon.runs.get_run("e" * 32)).tags["headrace.notInherited"] == f"there is no run {RUN}"

@@ -164,7 +164,7 @@ async def test_a_long_series_is_drawn_without_its_points(
     training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points = await two_objects(training)
-    monkeypatch.setattr(SegmentReader, "read_points", None)
+    monkeypatch.setattr(SegmentReader, "read_visible_points", None)
     monkeypatch.setattr(SegmentReader, "read_points_of", None)
     found = await chart(training, buckets=10)
     assert len(found) == 10
@@ -197,7 +197,7 @@ async def test_a_compacted_series_and_what_is_not_compacted_yet(training: Traini
         await training.log(part, as_object=True)
         points += part
     await compact(training)
-    (ref,) = await Segments(training.daemon.database).plan(RUNS)
+    (ref,) = (await Segments(training.daemon.database).plan(RUNS)).segments
     stored = SegmentReader(training.store).read_rollups(ref, RUNS[0], "loss")
     assert stored is not None
     assert (ref.level, stored["count"].sum()) == (1, len(points))
@@ -221,7 +221,7 @@ async def test_objects_of_older_versions_have_no_rollups(
 async def test_damage_is_named(training: Training) -> None:
     await two_objects(training)
     segments = Segments(training.daemon.database)
-    ref, other = await segments.plan(RUNS)
+    ref, other = (await segments.plan(RUNS)).segments
     path = training.store.local_path(str(ref.path))
     whole = path.read_bytes()
     tail = whole.rindex(b"HRR1")

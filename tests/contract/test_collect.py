@@ -66,7 +66,7 @@ async def test_retired_objects_stay_for_the_grace_period(
         await connection.execute("UPDATE garbage SET retired_at = retired_at - interval '2 minutes'")
     training.store.local_path((await Segments(database).garbage(3600, 1))[0]).unlink()  # a crash half-way
     assert await collector(training).once() == 8
-    assert await files(training) == [ref.path for ref in await Segments(database).objects()]
+    assert await files(training) == [ref.path for ref in (await Segments(database).objects()).segments]
     assert await Segments(database).garbage(0, 10) == []
     await training.check_history(points)
 

@@ -61,7 +61,7 @@ async def log_some(
 
 
 async def live(segments: Segments) -> list[SegmentRef]:
-    return await segments.plan(RUNS)
+    return list((await segments.plan(RUNS)).segments)
 
 
 async def files(training: Training) -> set[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from headrace_storage.catalog.segments import Segments
 from headrace_storage.catalog.summaries import Summaries
 from headrace_storage.errors import SegmentCorruptError
 from headrace_storage.fold import Fold
-from headrace_storage.model import Summary
 from headrace_storage.objects import LocalStore
 from headrace_storage.segments import write
 from points import RUNS, TRICKY, Logged, Training
+from rewind_model import comparable, naive_summaries
 
 
 @pytest.fixture
@@ -31,43 +30,13 @@ def summaries(training: Training) -> Summaries:
     return Summaries(training.daemon.database, training.store)
 
 
-def comparable(summary: Summary) -> tuple[str, ...]:
-    """NaN equals NaN, -0.0 equals 0.0 (PostgreSQL's view of ties)."""
-    numbers = (*summary.last, *summary.first, summary.minimum, summary.maximum)
-    return (
-        summary.run_id,
-        summary.key,
-        *(str(n + 0) for n in numbers),
-        str(summary.count),
-        str(summary.nan_count),
-    )
-
-
-def by_rule(point: Logged) -> tuple[object, ...]:
-    nan = math.isnan(point.value)
-    return (point.step, point.timestamp, not nan, 0.0 if nan else point.value)
-
-
-def naive(points: list[Logged], run_id: str) -> list[tuple[str, ...]]:
-    result = []
-    for key in sorted({p.key for p in points if p.run_id == run_id}):
-        group = [p for p in points if (p.run_id, p.key) == (run_id, key)]
-        last, first = max(group, key=by_rule), min(group, key=by_rule)
-        numbers = [p.value for p in group if not math.isnan(p.value)]
-        ends = (last.step, last.timestamp, last.value, first.step, first.timestamp, first.value)
-        bounds = (min(numbers, default=math.nan), max(numbers, default=math.nan))
-        counts = (len(group), len(group) - len(numbers))
-        result.append((run_id, key, *(str(n + 0) for n in (*ends, *bounds)), *map(str, counts)))
-    return result
-
-
 async def check(summaries: Summaries, points: list[Logged]) -> None:
     many = await summaries.get_many(RUNS)
     for run_id in RUNS:
-        assert [comparable(s) for s in many[run_id]] == naive(points, run_id)
-        assert list(map(comparable, await summaries.get(run_id))) == naive(points, run_id)
+        assert [comparable(s) for s in many[run_id]] == naive_summaries(points, run_id)
+        assert list(map(comparable, await summaries.get(run_id))) == naive_summaries(points, run_id)
         one = await summaries.get(run_id, ["key1", "missing"])
-        assert [comparable(s) for s in one] == [s for s in naive(points, run_id) if s[1] == "key1"]
+        assert [comparable(s) for s in one] == [s for s in naive_summaries(points, run_id) if s[1] == "key1"]
 
 
 async def test_summaries_are_right_at_every_moment(training: Training, summaries: Summaries) -> None:
@@ -99,7 +68,7 @@ async def test_every_pair_of_tricky_points_in_either_order(training: Training, s
         await training.log(part)
         points += part
         assert await summaries.fold(10) == 1
-        assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive(points, RUNS[0])
+        assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive_summaries(points, RUNS[0])
 
 
 async def test_objects_without_a_summary_of_their_own(
@@ -197,12 +166,12 @@ async def test_a_damaged_segment_is_left_and_the_others_are_folded(
     await training.log(good)
     monkeypatch.setattr(write, "_SUMMARY_LIMIT", 0)
     await training.log(training.points(writer, 20, RUNS[1:2]), as_object=True)
-    (ref,) = await Segments(database).plan(RUNS[1:2])
+    (ref,) = (await Segments(database).plan(RUNS[1:2])).segments
     training.store.local_path(str(ref.path)).write_bytes(b"PAR1 nothing PAR1")
 
     fold = Fold(summaries)
     assert await fold.once() == 1
     assert await fold.once() == 0
-    assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive(good, RUNS[0])
+    assert [comparable(s) for s in await summaries.get(RUNS[0])] == naive_summaries(good, RUNS[0])
     with pytest.raises(SegmentCorruptError, match=str(ref.path)):
         await summaries.get(RUNS[1])

@@ -1,7 +1,7 @@
 """Histories are whole, exact and in logged order, wherever the points lie and whatever moves meanwhile."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ import pytest
 
 from catalog_daemon import Daemon
 from headrace_storage.catalog.database import Database
-from headrace_storage.catalog.segments import Segments
+from headrace_storage.catalog.segments import Plan, Segments
 from headrace_storage.errors import SegmentCorruptError, SegmentMissingError
 from headrace_storage.history import History
 from headrace_storage.model import SegmentRef
@@ -53,23 +53,23 @@ async def test_one_plan_is_one_snapshot_with_inline_bytes(training: Training, da
     for as_object in (False, True):
         await training.log(training.points(writer, 5, RUNS[:1]), as_object=as_object)
     await training.log(training.points(writer, 5, RUNS[1:2]))
-    inline, stored = await Segments(database).plan(RUNS[:1])
+    inline, stored = (await Segments(database).plan(RUNS[:1])).segments
     assert (inline.path, stored.inline, inline.rows, stored.rows) == (None, None, 5, 5)
     assert inline.inline is not None
     assert inline.size == len(inline.inline)
     assert training.store.local_path(str(stored.path)).stat().st_size == stored.size
-    assert len(await Segments(database).plan(RUNS[:2])) == 3
-    assert await Segments(database).plan([uuid4().hex]) == []
+    assert len((await Segments(database).plan(RUNS[:2])).segments) == 3
+    assert (await Segments(database).plan([uuid4().hex])).segments == []
 
 
 class OldPlans(Segments):
     """Gives ``plans`` before the true one."""
 
-    def __init__(self, database: Database, plans: list[list[SegmentRef]]) -> None:
+    def __init__(self, database: Database, plans: list[Plan]) -> None:
         super().__init__(database)
         self.plans = plans
 
-    async def plan(self, run_ids: Sequence[str]) -> list[SegmentRef]:  # type: ignore[override]
+    async def plan(self, run_ids: Collection[str]) -> Plan:
         return self.plans.pop(0) if self.plans else await super().plan(run_ids)
 
 
@@ -86,8 +86,8 @@ async def test_a_file_that_is_gone_means_a_new_plan_and_never_a_short_result(
         part = training.points(writer, 20, RUNS[:1])
         await training.log(part, as_object=True)
         points += part
-    plan = await Segments(database).plan(RUNS[:1])
-    old = [[*plan[:2], gone(plan[2])], [gone(plan[0]), *plan[1:]]]
+    plan = (await Segments(database).plan(RUNS[:1])).segments
+    old = [Plan([*plan[:2], gone(plan[2])]), Plan([gone(plan[0]), *plan[1:]])]
     history = History(OldPlans(database, old), training.store)
     expected = sum(point.key == "key1" for point in points)
     assert (await history.get(RUNS[0], "key1")).num_rows == expected
@@ -97,7 +97,7 @@ async def test_a_file_that_is_gone_means_a_new_plan_and_never_a_short_result(
 async def test_a_lost_file_is_named(training: Training, database: Database) -> None:
     writer = await training.daemon.open()
     await training.log(training.points(writer, 20, RUNS[:1]), as_object=True)
-    (ref,) = await Segments(database).plan(RUNS[:1])
+    (ref,) = (await Segments(database).plan(RUNS[:1])).segments
     training.store.local_path(str(ref.path)).unlink()
     with pytest.raises(SegmentMissingError) as raised:
         await training.history(RUNS[0], "key0")
@@ -107,7 +107,7 @@ async def test_a_lost_file_is_named(training: Training, database: Database) -> N
 async def test_a_damaged_file_is_named(training: Training, database: Database) -> None:
     writer = await training.daemon.open()
     await training.log(training.points(writer, 200, RUNS[:1]), as_object=True)
-    (ref,) = await Segments(database).plan(RUNS[:1])
+    (ref,) = (await Segments(database).plan(RUNS[:1])).segments
     path = training.store.local_path(str(ref.path))
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x40

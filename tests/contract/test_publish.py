@@ -69,7 +69,8 @@ async def test_an_empty_store_has_an_empty_view(training: Training, publisher: P
     assert await publisher.once()
     assert query(training.store, "SELECT count(*) FROM metrics") == [(0,)]
     assert columns(training.store) == TYPES
-    assert json.loads(training.store.local_path("manifest.json").read_text()) == {"format": 1, "files": []}
+    empty = {"format": 1, "files": [], "views": []}
+    assert json.loads(training.store.local_path("manifest.json").read_text()) == empty
 
 
 async def test_points_are_exact_and_typed(training: Training, publisher: Publisher) -> None:

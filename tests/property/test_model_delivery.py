@@ -1,5 +1,6 @@
 """Whole deliveries in a simulated world: whatever goes wrong, each operation arrives once, in order, or is
-reported as refused. ``make interleavings SEED=1 COUNT=1000000`` plays many more schedules than this.
+reported as refused, and a rewind hides what came before it. ``make interleavings SEED=1 COUNT=1000000`` plays
+many more schedules than this.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from headrace.shipping.session import ShippingSession
 from headrace_ingest.committer import Committer, Prepared
+from headrace_storage.catalog.changes import Ledger
 from headrace_storage.errors import CatalogUnavailableError, WritersMovedError
-from headrace_storage.model import Group, OpenedWriter, Reject
+from headrace_storage.model import Change, Group, OpenedWriter, Reject, StartAttempt
+from headrace_storage.visibility import LAST, Rewind, View
 from sim_catalog import MemoryCatalog
 from sim_loop import StalledError, VirtualLoop, simulate
 from sim_world import play, small_and_silent
@@ -86,7 +89,20 @@ def resumes_where_it_was(session: ShippingSession, committed: int, credit: int) 
     session.committed, session.sent = committed, max(committed, session.sent)
 
 
+def rewinds_for_each_rank(ledger: Ledger, change: Change, start: StartAttempt) -> Reject | None:
+    run = ledger.runs[change.run_id]
+    if start.token in run.attempts and start.resume_from_step is not None:
+        run.rewinds.append(Rewind(len(run.attempts) + 1, start.resume_from_step, 0))
+    return start_attempt(ledger, change, start)
+
+
+def hides_a_step_too_few(view: View, attempt: str) -> int | None:
+    last = last_step(view, attempt)
+    return last if last in (None, LAST) else last + 1
+
+
 commit, open_writer = MemoryCatalog.commit, MemoryCatalog.open
+start_attempt, last_step = Ledger._start, View.last_step
 
 
 @pytest.mark.parametrize(
@@ -97,6 +113,8 @@ commit, open_writer = MemoryCatalog.commit, MemoryCatalog.open
         (MemoryCatalog, "open", hides_rejects),
         (Committer, "_commit", acknowledges_early),
         (ShippingSession, "on_opened", resumes_where_it_was),
+        (Ledger, "_start", rewinds_for_each_rank),
+        (View, "last_step", hides_a_step_too_few),
     ],
 )
 def test_mistakes_are_noticed(

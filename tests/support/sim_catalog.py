@@ -9,13 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from headrace_storage.catalog.changes import Ledger, RunState
 from headrace_storage.errors import (
     CatalogUnavailableError,
     IncarnationDeadError,
     WriterRefusedError,
     WritersMovedError,
 )
-from headrace_storage.model import Advance, Group, NewSegment, OpenedWriter, Reject, Rows, SetParam
+from headrace_storage.model import (
+    Advance,
+    Change,
+    Group,
+    NewSegment,
+    OpenedWriter,
+    Reject,
+    Rows,
+    RunStatus,
+    SetParam,
+    StartAttempt,
+)
 
 
 @dataclass
@@ -38,6 +50,8 @@ class MemoryCatalog:
         self.alive: dict[int, bool] = {}
         self.committed: dict[UUID, Group] = {}
         self.params: dict[tuple[str, str], str] = {}
+        self.runs: dict[str, RunState] = {}
+        """Those that attempts were begun of."""
 
     def register(self) -> int:
         """A new incarnation."""
@@ -72,6 +86,7 @@ class MemoryCatalog:
             and self.params.setdefault((change.run_id, change.change.key), change.change.value)
             != change.change.value
         ]
+        refused += [reject for change in group.changes if (reject := self._start_attempt(change))]
         rejects = sorted([*group.rejects, *refused], key=lambda reject: (reject.writer, reject.first))
         for writer, _, _, end, order_time in group.advances:
             held = self.writers[writer]
@@ -80,6 +95,13 @@ class MemoryCatalog:
             self.writers[reject.writer].rejects.append(reject)
         self.committed[group.id] = group
         return rejects
+
+    def _start_attempt(self, change: Change) -> Reject | None:
+        if not isinstance(change.change, StartAttempt):
+            return None
+        placeholder = RunState(change.run_id, 0, "", "", RunStatus.RUNNING, 0, None, placeholder=True)
+        self.runs.setdefault(change.run_id, placeholder)
+        return Ledger(self.runs, {}, {}).apply(change)
 
     def _check(self, group: Group) -> None:
         if not self.alive.get(group.incarnation):

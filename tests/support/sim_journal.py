@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from headrace_proto import wire
-from headrace_proto.v1.tracking_pb2 import RunChange, SetParam
+from headrace_proto.v1.tracking_pb2 import RunChange, SetParam, StartAttempt
 
 RUN = "ab" * 16
 SERIES = ["loss", "bad\0key"]
 GOOD, BAD = 0, 1
+SHARED_RUN = "cd" * 16
 NOW = 1_700_000_000_000
 
 Reject = tuple[int, int, str, str]
@@ -20,24 +21,33 @@ class MemoryJournal:
     """What ``JournalReader`` reads, and what a writer writes, without files.
 
     ``points`` and ``refused`` tell what each sequence must become; a param is set once, and refused when
-    it is set again.
+    it is set again. Journals with one ``attempt`` are ranks of a launch, which resumed the shared run from
+    ``resumed_from`` (``None``: it did not). Points' steps are their sequences.
     """
 
-    def __init__(self, number: int, chance: random.Random) -> None:
+    def __init__(
+        self, number: int, chance: random.Random, attempt: str, resumed_from: int | None = None
+    ) -> None:
         self.writer = UUID(int=number)
+        self.attempt = attempt
+        self.resumed_from = resumed_from
         self.points: dict[int, float] = {}
         self.refused: set[int] = set()
         self.known: list[Reject] = []
         self.wrong: list[str] = []
         self._chance = chance
         self._cells = bytearray()
-        self._defined = wire.run_frame(wire.RunDefinition(0, f"{number:032x}", ""))
+        self._defined = wire.run_frame(wire.RunDefinition(0, SHARED_RUN, attempt))
         for series, key in enumerate(SERIES):
             self._defined += wire.series_frame(wire.SeriesDefinition(series, 0, key))
         self.control = [0] * 32  # what only tells other processes something
         self._committed = 0
         self._opens = 0
         self._params = 0
+        start = StartAttempt(
+            token=attempt, process_id=str(number), start_time=NOW, resume_from_step=resumed_from
+        )
+        self._cells += wire.blob_record(0, RunChange(start_attempt=start).SerializeToString(), NOW)
 
     # The writer's side.
 
@@ -55,7 +65,7 @@ class MemoryJournal:
             param.key = param.key[: self._chance.choice((4, 100))]
             is_again = kind > 0.9
             if is_again:
-                param = SetParam(key="again", value=str(self._params))
+                param = SetParam(key=f"again {self.name}", value=str(self._params))
                 self._params += 1
             self._cells += wire.blob_record(0, RunChange(param=param).SerializeToString(), NOW)
             if is_again and self._params > 1:

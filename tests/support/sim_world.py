@@ -35,6 +35,10 @@ from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.service import IngestService
 from headrace_proto.wire import CELL_SIZE
 from headrace_storage.model import Rows
+from headrace_storage.segments.visible import visible
+from headrace_storage.visibility import View, shown
+from points import exact, to_points
+from rewind_model import RewoundRun
 from sim_catalog import (
     Faults,
     MemoryCatalog,
@@ -43,7 +47,7 @@ from sim_catalog import (
     MemorySegments,
     MemoryWriters,
 )
-from sim_journal import MemoryJournal
+from sim_journal import SHARED_RUN, MemoryJournal
 from sim_loop import VirtualLoop, simulate
 from sim_network import Wire
 
@@ -122,7 +126,11 @@ class World:
         self.catalog = MemoryCatalog()
         self.faults = Faults(self.chance, self.chance.choice((0.0, 0.1, 0.3)))
         self.objects: dict[str, Rows] = {}
-        self.journals = [MemoryJournal(number, self.chance) for number in range(1, self.chance.randint(2, 3))]
+        launches = [(token, self.chance.choice((None, self.chance.randint(0, 9)))) for token in "abc"]
+        self.journals = [
+            MemoryJournal(number, self.chance, *self.chance.choice(launches))
+            for number in range(1, self.chance.randint(2, 3))
+        ]
         self.daemons: list[Daemon] = []
         self.dropped: list[str] = []
         self.shippers: list[tuple[Shipper, asyncio.Task[None]]] = []
@@ -279,9 +287,38 @@ class World:
         for journal in self.journals:
             assert found[journal.writer] == journal.points, "not what was logged"
             assert journal.reported() == journal.refused, "refusals are missing"
+        self._check_what_the_run_shows()
         registered = {group.segment.path for group in self.catalog.committed.values() if group.segment}
         for daemon in self.daemons:
             assert not registered.intersection(daemon.segments.discarded), "a registered object was deleted"
+
+    def _check_what_the_run_shows(self) -> None:
+        """Each launch began once, whichever of its ranks was first, and hides what came before it."""
+        run = self.catalog.runs[SHARED_RUN]
+        launches = {journal.attempt: journal.resumed_from for journal in self.journals}
+        assert sorted(run.attempts) == sorted(launches), "not the attempts that began"
+        naive = RewoundRun(SHARED_RUN)
+        for token in sorted(run.attempts, key=lambda token: run.attempts[token].number):
+            naive.start(token, launches[token])
+        numbers = {token: attempt.number for token, attempt in run.attempts.items()}
+        views = [
+            View(SHARED_RUN, source, bounds, numbers)
+            for source, bounds in shown(SHARED_RUN, run.rewinds, run.inherited).items()
+        ]
+        points = [
+            point
+            for group in self.catalog.committed.values()
+            if group.segment
+            for point in to_points(self.objects[group.segment.path or ""])
+        ]
+        seen = [
+            point
+            for group in self.catalog.committed.values()
+            if group.segment
+            for rows in [self.objects[group.segment.path or ""]]
+            for point in to_points(visible(rows, views) if views else rows)
+        ]
+        assert exact(seen) == exact(naive.history(points)), "the run shows something else"
 
     def __str__(self) -> str:
         places = [

@@ -425,6 +425,41 @@ class ListRejectsResponse(_message.Message):
     rejects: _containers.RepeatedCompositeFieldContainer[ListRejectsResponse.Entry]
     def __init__(self, rejects: _Optional[_Iterable[_Union[ListRejectsResponse.Entry, _Mapping]]] = ...) -> None: ...
 
+class ListRewindsRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class ListRewindsResponse(_message.Message):
+    __slots__ = ("rewinds",)
+    class Entry(_message.Message):
+        __slots__ = ("number", "step", "token", "created_at", "undone_at")
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        STEP_FIELD_NUMBER: _ClassVar[int]
+        TOKEN_FIELD_NUMBER: _ClassVar[int]
+        CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+        UNDONE_AT_FIELD_NUMBER: _ClassVar[int]
+        number: int
+        step: int
+        token: str
+        created_at: int
+        undone_at: int
+        def __init__(self, number: _Optional[int] = ..., step: _Optional[int] = ..., token: _Optional[str] = ..., created_at: _Optional[int] = ..., undone_at: _Optional[int] = ...) -> None: ...
+    REWINDS_FIELD_NUMBER: _ClassVar[int]
+    rewinds: _containers.RepeatedCompositeFieldContainer[ListRewindsResponse.Entry]
+    def __init__(self, rewinds: _Optional[_Iterable[_Union[ListRewindsResponse.Entry, _Mapping]]] = ...) -> None: ...
+
+class ChangeRewindRequest(_message.Message):
+    __slots__ = ("run_id", "number", "undone")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    UNDONE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    number: int
+    undone: bool
+    def __init__(self, run_id: _Optional[str] = ..., number: _Optional[int] = ..., undone: bool = ...) -> None: ...
+
 class RunChange(_message.Message):
     __slots__ = ("create", "start_attempt", "end", "param", "tag", "delete_tag")
     CREATE_FIELD_NUMBER: _ClassVar[int]
@@ -442,7 +477,7 @@ class RunChange(_message.Message):
     def __init__(self, create: _Optional[_Union[CreateRun, _Mapping]] = ..., start_attempt: _Optional[_Union[StartAttempt, _Mapping]] = ..., end: _Optional[_Union[EndRun, _Mapping]] = ..., param: _Optional[_Union[SetParam, _Mapping]] = ..., tag: _Optional[_Union[SetTag, _Mapping]] = ..., delete_tag: _Optional[_Union[DeleteTag, _Mapping]] = ...) -> None: ...
 
 class CreateRun(_message.Message):
-    __slots__ = ("experiment_id", "experiment_name", "run_name", "user_id", "start_time", "tags")
+    __slots__ = ("experiment_id", "experiment_name", "run_name", "user_id", "start_time", "tags", "fork_from", "fork_step")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -456,23 +491,29 @@ class CreateRun(_message.Message):
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    FORK_FROM_FIELD_NUMBER: _ClassVar[int]
+    FORK_STEP_FIELD_NUMBER: _ClassVar[int]
     experiment_id: str
     experiment_name: str
     run_name: str
     user_id: str
     start_time: int
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, experiment_id: _Optional[str] = ..., experiment_name: _Optional[str] = ..., run_name: _Optional[str] = ..., user_id: _Optional[str] = ..., start_time: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    fork_from: str
+    fork_step: int
+    def __init__(self, experiment_id: _Optional[str] = ..., experiment_name: _Optional[str] = ..., run_name: _Optional[str] = ..., user_id: _Optional[str] = ..., start_time: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., fork_from: _Optional[str] = ..., fork_step: _Optional[int] = ...) -> None: ...
 
 class StartAttempt(_message.Message):
-    __slots__ = ("token", "process_id", "start_time")
+    __slots__ = ("token", "process_id", "start_time", "resume_from_step")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     PROCESS_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FROM_STEP_FIELD_NUMBER: _ClassVar[int]
     token: str
     process_id: str
     start_time: int
-    def __init__(self, token: _Optional[str] = ..., process_id: _Optional[str] = ..., start_time: _Optional[int] = ...) -> None: ...
+    resume_from_step: int
+    def __init__(self, token: _Optional[str] = ..., process_id: _Optional[str] = ..., start_time: _Optional[int] = ..., resume_from_step: _Optional[int] = ...) -> None: ...
 
 class EndRun(_message.Message):
     __slots__ = ("status", "end_time", "token", "process_id")

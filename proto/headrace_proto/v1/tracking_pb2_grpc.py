@@ -104,6 +104,16 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.FromString,
                 _registered_method=True)
+        self.ListRewinds = channel.unary_unary(
+                '/headrace.v1.Tracking/ListRewinds',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.FromString,
+                _registered_method=True)
+        self.ChangeRewind = channel.unary_unary(
+                '/headrace.v1.Tracking/ChangeRewind',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.FromString,
+                _registered_method=True)
 
 
 class TrackingServicer(object):
@@ -211,6 +221,20 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRewinds(self, request, context):
+        """What was hidden of a run by resuming it from a step, oldest first. NOT_FOUND: there is no run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeRewind(self, request, context):
+        """Undoes a rewind, or does it again. NOT_FOUND: there is no run, or no such rewind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackingServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -283,6 +307,16 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.ListWriters,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.SerializeToString,
+            ),
+            'ListRewinds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRewinds,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.SerializeToString,
+            ),
+            'ChangeRewind': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeRewind,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -663,6 +697,60 @@ class Tracking(object):
             '/headrace.v1.Tracking/ListWriters',
             headrace__proto_dot_v1_dot_tracking__pb2.ListWritersRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.ListWritersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRewinds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/ListRewinds',
+            headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeRewind(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/ChangeRewind',
+            headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from headrace.cli import compare, output, watch
+from headrace.cli import compare, output, rewinds, watch
 from headrace.cli.experiments import VIEWS, experiment_of
 from headrace.client import Client
 from headrace.entities import MetricSummary, Run, ViewType
@@ -36,6 +36,8 @@ def add_to(commands: Any) -> None:
     comparison.set_defaults(run=_compare)
     watching = watch.add_to(group, RUN_HELP)
     watching.set_defaults(run=_watch)
+    rewinding = rewinds.add_to(group, RUN_HELP)
+    rewinding.set_defaults(run=_rewinds)
     deletion = group.add_parser(
         "delete", help="delete runs", description="Delete runs, until they are restored or erased (gc)."
     )
@@ -46,7 +48,7 @@ def add_to(commands: Any) -> None:
     restoration.set_defaults(run=_restore)
     for parser in (deletion, restoration):
         parser.add_argument("RUN", nargs="+", help=RUN_HELP)
-    for parser in (listing, show, comparison, watching, deletion, restoration):
+    for parser in (listing, show, comparison, watching, rewinding, deletion, restoration):
         output.add_source(parser)
 
 
@@ -125,6 +127,12 @@ def _restore(options: argparse.Namespace) -> int:
 def experiment_id(client: Client, text: str) -> str:
     """The id that ``text``, a name or an id, means. ``NotFoundError`` when it is none."""
     return experiment_of(client, text).experiment_id
+
+
+def _rewinds(options: argparse.Namespace) -> int:
+    client = output.client(options)
+    rewinds.rewinds(options, client, find_run_id(client, options.RUN))
+    return 0
 
 
 def _show(options: argparse.Namespace) -> int:

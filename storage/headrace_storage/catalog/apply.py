@@ -21,6 +21,7 @@ from headrace_storage.catalog.changes import (
 )
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.queries import Queries
+from headrace_storage.catalog.rewinds import read_histories, show_anew
 from headrace_storage.catalog.sqlstates import is_refused_value, refusal_reason
 from headrace_storage.model import (
     Change,
@@ -28,6 +29,7 @@ from headrace_storage.model import (
     DeleteTag,
     EndRun,
     Reject,
+    RunChange,
     RunStatus,
     SetParam,
     SetTag,
@@ -46,15 +48,25 @@ _NOUNS: Final = {
 }
 
 
-async def lock_runs(connection: Connection, run_ids: Collection[str]) -> set[str]:
+async def lock_runs(
+    connection: Connection, run_ids: Collection[str], parents: Collection[str] = ()
+) -> set[str]:
     """Lock the runs until the transaction ends; those that do not exist become placeholders.
 
-    Returns those that were erased, which stay away.
+    Returns those that were erased, which stay away. ``parents`` are locked, too, if they exist.
     """
     ordered = sorted(run_ids)
     await connection.execute(_QUERIES["create_placeholders"], ordered)
-    locked = {run_id.hex for (run_id,) in await connection.fetch(_QUERIES["lock_runs"], ordered)}
-    return set() if len(locked) == len(ordered) else {UUID(run_id).hex for run_id in ordered} - locked
+    rows = await connection.fetch(_QUERIES["lock_runs"], sorted({*ordered, *parents}))
+    locked = {run_id.hex for (run_id,) in rows}
+    if len(locked) == len(ordered) and not parents:
+        return set()
+    return {UUID(run_id).hex for run_id in ordered} - locked
+
+
+def parents_in(changes: Iterable[RunChange]) -> set[str]:
+    """The runs that forks are made of."""
+    return {change.fork_from for change in changes if isinstance(change, CreateRun) and change.fork_from}
 
 
 async def apply_changes(
@@ -94,7 +106,7 @@ async def _apply(
     return rejects
 
 
-async def _runs(connection: Connection, changes: Iterable[Change]) -> dict[str, RunState]:
+async def _runs(connection: Connection, changes: Sequence[Change]) -> dict[str, RunState]:
     run_ids = {
         change.run_id
         for change in changes
@@ -103,12 +115,24 @@ async def _runs(connection: Connection, changes: Iterable[Change]) -> dict[str, 
     }
     if not run_ids:
         return {}
+    # Most changes are about neither, and cost nothing.
+    parents = parents_in(change.change for change in changes)
+    rewound = {
+        change.run_id
+        for change in changes
+        if isinstance(change.change, StartAttempt) and change.change.resume_from_step is not None
+    }
+    run_ids |= parents
     runs = {}
     for row in await connection.fetch(_QUERIES["read_runs"], run_ids):
         run_id, experiment_id, run_name, user_id, status, *rest = row
         runs[run_id.hex] = RunState(run_id.hex, experiment_id, run_name, user_id, RunStatus(status), *rest)
     for run_id, *attempt in await connection.fetch(_QUERIES["read_attempts"], run_ids):
         runs[run_id.hex].attempts[attempt[0]] = Attempt(*attempt)
+    if parents or rewound:
+        for run_id, history in (await read_histories(connection, parents | rewound)).items():
+            if run_id in runs:
+                runs[run_id].rewinds, runs[run_id].inherited = history
     return runs
 
 
@@ -147,6 +171,9 @@ async def _write(connection: Connection, ledger: Ledger) -> None:
     for name, rows in statements.items():
         if rows:
             await connection.execute(_QUERIES[name], *_columns(rows))
+    for run_id in sorted(ledger.shown_anew):
+        run = ledger.runs[run_id]
+        await show_anew(connection, run_id, run.rewinds, run.inherited)
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

@@ -18,9 +18,17 @@ from headrace_storage.model import (
     SetTag,
     StartAttempt,
 )
+from headrace_storage.visibility import LAST, Bounds, Rewind, inherit
 
 RECOVERED_TAG: Final = "headrace.recovered"
 """Says why a run is not in the experiment that it was created for."""
+
+NOT_INHERITED_TAG: Final = "headrace.notInherited"
+"""Says why a run that was to be a fork is none."""
+
+FORKED_FROM_TAG: Final = "headrace.forkedFrom"
+FORK_STEP_TAG: Final = "headrace.forkStep"
+"""The run whose history a fork inherits, and its last inherited step, if there is one."""
 
 RUN_NAME_TAG: Final = "mlflow.runName"
 """A tag that is the run's name as well: who writes it renames the run."""
@@ -54,7 +62,8 @@ class Attempt(NamedTuple):
 class RunState:
     """A run's row; ``attempts`` by token, oldest first.
 
-    ``lapsed``: it is KILLED because its writers were gone, and goes on when one returns.
+    ``lapsed``: it is KILLED because its writers were gone, and goes on when one returns. ``rewinds`` and
+    ``inherited`` (by source) are known where a change asks for a rewind or a fork.
     """
 
     run_id: str
@@ -67,6 +76,8 @@ class RunState:
     placeholder: bool
     lapsed: bool = False
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    rewinds: list[Rewind] = field(default_factory=list)
+    inherited: dict[str, Bounds] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -87,6 +98,8 @@ class Ledger:
     new_params: dict[RunKey, str] = field(default_factory=dict)
     tags: dict[RunKey, str | None] = field(default_factory=dict)
     initial_tags: dict[RunKey, str] = field(default_factory=dict)
+    shown_anew: set[str] = field(default_factory=set)
+    """Runs that were rewound or are forks."""
 
     def apply(self, change: Change) -> Reject | None:
         """Take ``change`` into account, or say why it is refused."""
@@ -102,7 +115,7 @@ class Ledger:
             case DeleteTag(key):
                 self._tag(change.run_id, key, None)
             case StartAttempt() as start:
-                self._start(self.runs[change.run_id], start)
+                return self._start(change, start)
             case EndRun() as end:
                 self._end(self.runs[change.run_id], end)
         return None
@@ -124,10 +137,23 @@ class Ledger:
         tags = dict(create.tags)
         if placement.detour:
             tags[RECOVERED_TAG] = placement.detour
+        if create.fork_from:
+            tags |= self._fork(run, create)
         for key, value in tags.items():
             if (run.run_id, key) not in self.tags:
                 self.initial_tags[run.run_id, key] = value
         return None
+
+    def _fork(self, run: RunState, create: CreateRun) -> dict[str, str]:
+        parent = self.runs.get(create.fork_from)
+        if parent is None or parent is run:
+            return {NOT_INHERITED_TAG: f"there is no run {create.fork_from}"}
+        step = LAST if create.fork_step is None else create.fork_step
+        found = inherit(parent.run_id, len(parent.attempts), parent.rewinds, parent.inherited, step)
+        run.inherited = {source: bounds for source, bounds in found.items() if source != run.run_id}
+        self.shown_anew.add(run.run_id)
+        until = {} if create.fork_step is None else {FORK_STEP_TAG: str(step)}
+        return {FORKED_FROM_TAG: parent.run_id, **until}
 
     def _set_param(self, change: Change, key: str, value: str) -> Reject | None:
         known = self.params.get((change.run_id, key))
@@ -150,14 +176,30 @@ class Ledger:
         run.run_name = name[:_NAME_LENGTH]
         self.changed_runs.add(run.run_id)
 
-    def _start(self, run: RunState, start: StartAttempt) -> None:
-        if start.token in run.attempts:
-            return
+    def _start(self, change: Change, start: StartAttempt) -> Reject | None:
+        run = self.runs[change.run_id]
+        if known := run.attempts.get(start.token):
+            return self._join(change, start, known)
         attempt = Attempt(start.token, len(run.attempts) + 1, start.process_id, start.start_time)
         run.attempts[start.token] = attempt
         run.status, run.end_time, run.lapsed = RunStatus.RUNNING, None, False
         self.new_attempts.append((run.run_id, attempt))
         self.changed_runs.add(run.run_id)
+        if start.resume_from_step is not None:
+            run.rewinds.append(Rewind(attempt.number, start.resume_from_step, start.start_time))
+            self.shown_anew.add(run.run_id)
+        return None
+
+    def _join(self, change: Change, start: StartAttempt, known: Attempt) -> Reject | None:
+        rewinds = {rewind.number: rewind.step for rewind in self.runs[change.run_id].rewinds}
+        if start.resume_from_step in (None, rewinds.get(known.number)):
+            return None
+        return refused(
+            change,
+            "INVALID_PARAMETER_VALUE",
+            f"attempt {shown(start.token)} of run {change.run_id} has begun, and not by resuming from step "
+            f"{start.resume_from_step}: name another attempt (HEADRACE_ATTEMPT)",
+        )
 
     def _end(self, run: RunState, end: EndRun) -> None:
         attempt = run.attempts.get(end.token)

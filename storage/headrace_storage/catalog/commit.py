@@ -20,7 +20,7 @@ from uuid import UUID
 
 import asyncpg
 
-from headrace_storage.catalog.apply import apply_changes, lock_runs
+from headrace_storage.catalog.apply import apply_changes, lock_runs, parents_in
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.placement import place_runs
@@ -112,7 +112,8 @@ async def _apply_changes(connection: Connection, group: Group) -> list[Reject]:
     creates = [change.change for change in group.changes if isinstance(change.change, CreateRun)]
     placements = await place_runs(connection, creates)
     changed = {change.run_id for change in group.changes}
-    erased = await lock_runs(connection, changed.union(group.new_runs, *(gap.runs for gap in group.gaps)))
+    known = changed.union(group.new_runs, *(gap.runs for gap in group.gaps))
+    erased = await lock_runs(connection, known, parents_in(creates))
     refused = await apply_changes(connection, group.changes, placements, erased) if group.changes else []
     if group.gaps:
         await _store_gaps(connection, group.gaps, erased)

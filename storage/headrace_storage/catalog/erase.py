@@ -63,6 +63,8 @@ class Eraser:
                 # Experiments before runs: the order of locks.
                 empty = [row[0] for row in await connection.fetch(_QUERIES["lock_experiments"], empty)]
                 victims = [row[0] for row in await connection.fetch(_QUERIES["lock_runs"], victims)]
+                # Now that no fork of them can be made any more.
+                victims = [row[0] for row in await connection.fetch(_QUERIES["without_forks"], victims)]
                 await _erase(connection, victims)
                 await connection.execute(_QUERIES["erase_experiments"], empty)
             more = len(rows) > deleted.most_runs

@@ -4,6 +4,7 @@ SELECT run_id FROM runs
 WHERE lifecycle_stage = 'deleted' AND ($3::bigint = 0 OR coalesce(deleted_at, 0) < $3)
   AND (cardinality($1::uuid[]) = 0 AND cardinality($2::bigint[]) = 0
        OR run_id = ANY($1::uuid[]) OR experiment_id = ANY($2))
+  AND NOT EXISTS (SELECT FROM inherited WHERE source = runs.run_id)
 ORDER BY deleted_at, run_id LIMIT $4
 
 -- name: empty_experiments
@@ -24,6 +25,11 @@ WHERE experiment_id = ANY($1) AND lifecycle_stage = 'deleted' ORDER BY experimen
 SELECT run_id FROM runs
 WHERE run_id = ANY($1) AND lifecycle_stage = 'deleted' ORDER BY run_id FOR UPDATE
 
+-- name: without_forks
+-- A run from which another one inherits stays as long as that one does.
+SELECT run_id FROM unnest($1::uuid[]) AS run_id
+WHERE NOT EXISTS (SELECT FROM inherited WHERE source = run_id) ORDER BY run_id
+
 -- name: leave_tombstones
 INSERT INTO erased_runs (run_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING
 
@@ -33,7 +39,11 @@ WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
      a AS (DELETE FROM attempts WHERE run_id = ANY($1::uuid[])),
      s AS (DELETE FROM summaries WHERE run_id = ANY($1::uuid[])),
      h AS (DELETE FROM presences WHERE run_id = ANY($1::uuid[])),
-     g AS (DELETE FROM gap_runs WHERE run_id = ANY($1::uuid[]))
+     g AS (DELETE FROM gap_runs WHERE run_id = ANY($1::uuid[])),
+     w AS (DELETE FROM rewinds WHERE run_id = ANY($1::uuid[])),
+     i AS (DELETE FROM inherited WHERE run_id = ANY($1::uuid[])),
+     v AS (DELETE FROM views WHERE run_id = ANY($1::uuid[])),
+     r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[]))
 DELETE FROM runs WHERE run_id = ANY($1::uuid[])
 
 -- name: forget_segments
@@ -48,6 +58,7 @@ WHERE NOT EXISTS (
 
 -- name: remove_segments
 WITH u AS (DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])),
+     r AS (DELETE FROM refold WHERE segment_id = ANY($1::bigint[])),
      i AS (DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])),
      s AS (DELETE FROM segments WHERE id = ANY($1::bigint[]) RETURNING path)
 INSERT INTO garbage (path) SELECT path FROM s WHERE path IS NOT NULL

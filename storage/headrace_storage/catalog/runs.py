@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from headrace_storage.catalog.apply import apply_changes, lock_runs
+from headrace_storage.catalog.apply import apply_changes, lock_runs, parents_in
 from headrace_storage.catalog.commit import reject_of
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
@@ -47,7 +47,7 @@ class Runs:
             [placement] = placements.values()
             if placement.detour:
                 raise InvalidArgumentError("experiment", f"cannot be used: {placement.detour}")
-            erased = await lock_runs(connection, [change.run_id])
+            erased = await lock_runs(connection, [change.run_id], parents_in([create]))
             for reject in await apply_changes(connection, [change], placements, erased):
                 if reject.code == "RESOURCE_ALREADY_EXISTS":
                     raise AlreadyExistsError("run", change.run_id)

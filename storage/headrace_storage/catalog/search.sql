@@ -3,7 +3,8 @@
 -- name: news
 -- First what is true now: the server and the file of the table tell a catalog from one that was restored over
 -- it; incomplete: some changes since the snapshot $1 (NULL: all) were forgotten. Then the runs that changed
--- since, by what of them. Then the segments with points that are not in the summaries yet, and their runs.
+-- since, by what of them. Then the segments with points that are not in the summaries yet, and the runs that
+-- show them: their own, forks of these, and those for which a segment is to be folded again.
 SELECT 0 AS kind, NULL::bigint AS number, NULL::bytea AS run_ids, pg_current_snapshot()::text AS snapshot,
        concat_ws('/', pg_postmaster_start_time(), pg_relation_filenode('touched'),
                  (SELECT oid FROM pg_database WHERE datname = current_database())) AS identity,
@@ -16,7 +17,15 @@ WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
 GROUP BY what
 UNION ALL
 SELECT 2, segment_id, string_agg(uuid_send(run_id), ''::bytea), NULL, NULL, NULL
-FROM unfolded JOIN segment_runs USING (segment_id)
+FROM (
+    SELECT segment_id, run_id FROM unfolded JOIN segment_runs USING (segment_id)
+    UNION ALL
+    SELECT segment_id, views.run_id
+    FROM views JOIN segment_runs ON segment_runs.run_id = source JOIN unfolded USING (segment_id)
+    WHERE source <> views.run_id
+    UNION ALL
+    SELECT segment_id, run_id FROM refold
+) AS waiting
 GROUP BY segment_id
 ORDER BY kind
 

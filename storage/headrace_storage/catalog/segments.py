@@ -5,19 +5,28 @@ that went is garbage for a while, for readers that were told of it before.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from headrace_storage.catalog.apply import lock_runs
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
+from headrace_storage.catalog.rewinds import lock_folding
 from headrace_storage.errors import IncarnationDeadError, SegmentsMovedError
 from headrace_storage.model import NewSegment, SegmentRef
+from headrace_storage.visibility import View, decode_views
 
 _QUERIES: Final = Queries("segments")
 
 DAMAGED_TAG: Final = "headrace.damaged"
 """The number of points in damaged segments that were given up; other runs of a segment count, too."""
+
+
+class Plan(NamedTuple):
+    """Segments by id, and views of those runs that do not simply show their own points."""
+
+    segments: Sequence[SegmentRef]
+    views: Sequence[View] = ()
 
 
 class Segments:
@@ -26,13 +35,13 @@ class Segments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def plan(self, run_ids: Collection[str]) -> list[SegmentRef]:
-        """All live segments with points of the runs, inline ones with their bytes; one snapshot, by id."""
-        return await self._refs("plan", list(run_ids))
+    async def plan(self, run_ids: Collection[str]) -> Plan:
+        """All live segments with points that the runs show, inline ones with their bytes; one snapshot."""
+        return await self._plan("plan", list(run_ids))
 
-    async def objects(self) -> list[SegmentRef]:
-        """All live segments that are objects; one snapshot, by id."""
-        return await self._refs("objects")
+    async def objects(self) -> Plan:
+        """All live segments that are objects, and all views; one snapshot."""
+        return await self._plan("objects")
 
     async def page(self, after: int, limit: int) -> list[SegmentRef]:
         """Live segments whose id is above ``after``, inline ones with their bytes, by id."""
@@ -81,6 +90,7 @@ class Segments:
         async def work(connection: Connection) -> None:
             if await connection.fetchval(_QUERIES["lock_incarnation"], incarnation) is None:
                 raise IncarnationDeadError(incarnation)
+            await lock_folding(connection)
             removed = await connection.fetch(_QUERIES["remove_inputs"], ids)
             if len(removed) != len(ids):
                 raise SegmentsMovedError(len(ids) - len(removed))
@@ -112,6 +122,7 @@ class Segments:
         async def work(connection: Connection) -> None:
             await lock_runs(connection, run_ids)
             await connection.execute(_QUERIES["tag_damaged"], list(run_ids), DAMAGED_TAG, rows)
+            await lock_folding(connection)
             await connection.execute(_QUERIES["remove_unfolded"], [segment_id])
             if not await connection.fetch(_QUERIES["remove_inputs"], [segment_id]):
                 raise SegmentsMovedError(1)
@@ -136,6 +147,12 @@ class Segments:
         async with self._database.acquire() as connection:
             rows = await connection.fetch(_QUERIES["unregistered"], list(paths))
         return [row["path"] for row in rows]
+
+    async def _plan(self, query: str, *args: Any) -> Plan:
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES[query], *args)
+        views = decode_views(rows[0]["views"]) if rows else []
+        return Plan([SegmentRef(*tuple(row)[:-1]) for row in rows], views)
 
     async def _refs(self, query: str, *args: Any) -> list[SegmentRef]:
         async with self._database.acquire() as connection:

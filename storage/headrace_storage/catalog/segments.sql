@@ -1,12 +1,15 @@
 -- name: plan
--- One statement is one snapshot.
-SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level
+-- One statement is one snapshot. What the runs show stands in the first row.
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level,
+       CASE WHEN EXISTS (SELECT FROM views WHERE run_id = ANY($1::uuid[])) AND row_number() OVER (ORDER BY s.id) = 1
+            THEN views_of($1::uuid[]) END AS views
 FROM segments s LEFT JOIN inline_segments i ON i.segment_id = s.id
-WHERE s.id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[]))
+WHERE s.id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[] || ARRAY(SELECT source FROM views WHERE views.run_id = ANY($1::uuid[]))))
 ORDER BY s.id
 
 -- name: objects
-SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level
+SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level,
+       CASE WHEN row_number() OVER (ORDER BY id) = 1 THEN views_of(NULL) END AS views
 FROM segments WHERE path IS NOT NULL ORDER BY id
 
 -- name: page
@@ -31,6 +34,7 @@ SET value = ($3::bigint + CASE WHEN tags.value ~ '^[0-9]+$' AND length(tags.valu
                           THEN tags.value::bigint ELSE 0 END)::text
 
 -- name: remove_unfolded
+WITH again AS (DELETE FROM refold WHERE segment_id = ANY($1::bigint[]))
 DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])
 
 -- name: small_objects
@@ -38,6 +42,7 @@ SELECT level, count(*) AS objects
 FROM segments s
 WHERE path IS NOT NULL AND rows < $1 AND id <> ALL($2::bigint[])
   AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
 GROUP BY level ORDER BY level
 
 -- name: mergeable_objects
@@ -48,6 +53,7 @@ FROM (
         SELECT * FROM segments s
         WHERE level = $1 AND path IS NOT NULL AND rows < $2 AND id <> ALL($3::bigint[])
           AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
         ORDER BY id LIMIT $4
     ) AS oldest
 ) AS bounded
@@ -62,6 +68,7 @@ FROM (
         SELECT * FROM segments s
         WHERE level = 0 AND path IS NULL AND id <> ALL($1::bigint[])
           AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
         ORDER BY id LIMIT $2
     ) AS oldest
 ) AS b
@@ -75,6 +82,7 @@ SELECT id FROM incarnations WHERE id = $1 AND alive FOR SHARE
 -- name: remove_inputs
 DELETE FROM segments s
 WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
 RETURNING path
 
 -- name: remove_inline

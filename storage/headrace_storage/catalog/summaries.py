@@ -10,18 +10,27 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
+from headrace_storage.catalog.rewinds import lock_folding
 from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef, Summary
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.read import SegmentReader, replanning
-from headrace_storage.segments.summary import NONE, SUMMARY, SummaryColumns, decode_summaries, merge
+from headrace_storage.segments.summary import (
+    NONE,
+    SUMMARY,
+    SummaryColumns,
+    decode_summaries,
+    merge,
+    summarise,
+)
+from headrace_storage.visibility import View, decode_views
 
 _QUERIES: Final = Queries("summaries")
 
@@ -36,8 +45,19 @@ _MOST_KEYS: Final = 100_000
 
 _ANY: Final = 2**63 - 1
 
-_Unfolded = Sequence[tuple[SegmentRef, bytes | None]]
-"""Segments that are not in the stored summaries, each with its encoded summary if it carries one."""
+_REFOLDED: Final = 32
+"""Segments that are read at once for runs that show something else now."""
+
+
+class _Unfolded(NamedTuple):
+    """A segment that is not in the stored summaries of any run, or not in those of the runs ``again``.
+
+    ``encoded`` is its summary, if it carries one.
+    """
+
+    ref: SegmentRef
+    encoded: bytes | None
+    again: frozenset[str] | None
 
 
 class Summaries:
@@ -74,25 +94,54 @@ class Summaries:
         """
         while True:
             with suppress(_OvertakenError):
-                return await replanning(partial(self._fold_oldest, limit, without, newest))
+                folded = await replanning(partial(self._fold_oldest, limit, without, newest))
+                return folded or await replanning(partial(self._fold_again, min(limit, _REFOLDED), without))
 
     async def _fold_oldest(self, limit: int, without: Collection[int], newest: int) -> int:
         async with self._database.acquire() as connection:
             rows = await connection.fetch(
                 _QUERIES["oldest_unfolded"], limit, list(without), _MOST_WORK, newest
             )
+            views = await connection.fetchval(_QUERIES["views_into"], [row["id"] for row in rows])
         if not rows:
             return 0
-        summaries, ids = await self._merged(_unfolded(rows))
+        segments = [_Unfolded(SegmentRef(*tuple(row)[:-1]), row["summary"], None) for row in rows]
+        summaries, ids = await self._merged(segments, decode_views(views))
+
+        held = [row["id"] for row in rows]
+        await self._put(summaries, _Marks("mark_folded", [ids], len(ids)), _Seen("views_into", held, views))
+        return len(ids)
+
+    async def _fold_again(self, limit: int, without: Collection[int]) -> int:
+        """Fold segments for runs that show something else than when these were folded."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["oldest_refold"], limit, list(without))
+            runs = sorted({run_id for row in rows for run_id in row["again"]})
+            views = await connection.fetchval(_QUERIES["views"], runs) if rows else None
+        segments = [_unfolded(row, SegmentRef(*tuple(row)[:-2])) for row in rows]
+        summaries, ids = await self._merged(segments, decode_views(views))
+        folded = [(run_id, row["id"]) for row in rows if row["id"] in ids for run_id in row["again"]]
+        if not folded:
+            return 0
+
+        columns = [list(column) for column in zip(*folded, strict=True)]
+        marks = _Marks("mark_refolded", columns, len(folded))
+        await self._put(summaries, marks, _Seen("views", runs, views))
+        return len(ids)
+
+    async def _put(self, summaries: SummaryColumns, marks: "_Marks", seen: "_Seen") -> None:
+        """Take marks away and add the summaries that were made for them, if runs still show the same."""
 
         async def work(connection: Connection) -> None:
-            if len(await connection.fetch(_QUERIES["mark_folded"], ids)) != len(ids):
+            await lock_folding(connection)
+            if len(await connection.fetch(_QUERIES[marks.take], *marks.arguments)) != marks.rows:
+                raise _OvertakenError
+            if await connection.fetchval(_QUERIES[seen.query], seen.ids) != seen.views:
                 raise _OvertakenError
             await _add(connection, summaries)
             await failpoint("fold")
 
         await self._database.retrying(work)
-        return len(ids)
 
     async def _get(self, run_ids: Collection[str], keys: Collection[str] | None) -> dict[str, list[Summary]]:
         names = None if keys is None else frozenset(keys)
@@ -121,23 +170,29 @@ class Summaries:
 
         ``unfolded`` are the ids of those segments that are to be added, as the transaction sees them.
         """
-        names = None if keys is None else list(keys)
-        stored = await connection.fetch(_QUERIES["folded"], list(run_ids), names)
-        segments = await connection.fetch(_QUERIES["unfolded_segments"], list(unfolded)) if unfolded else []
+        names, runs = None if keys is None else list(keys), list(run_ids)
+        stored = await connection.fetch(_QUERIES["folded"], runs, names)
+        segments: list[Any] = []
+        if unfolded:
+            segments = await connection.fetch(_QUERIES["unfolded_segments"], runs, list(unfolded))
         return await self._with_unfolded(stored, segments, run_ids, keys)
 
     async def _with_unfolded(
-        self, stored: list[Any], segments: list[Any], run_ids: Collection[str], keys: Collection[str] | None
+        self, stored: list[Any], rows: list[Any], run_ids: Collection[str], keys: Collection[str] | None
     ) -> SummaryColumns:
         names = [(row["run_id"].hex, row["key"]) for row in stored]
         folded = SummaryColumns(names, np.array([tuple(row)[2:] for row in stored], SUMMARY))
-        fresh = [part.only(run_ids, keys) async for _, part in self._partial(_unfolded(segments))]
+        segments = [_unfolded(row, SegmentRef(*tuple(row)[:-3])) for row in rows]
+        views = decode_views(rows[0]["views"]) if rows else []
+        fresh = [part.only(run_ids, keys) async for _, part in self._partial(segments, views)]
         return merge([folded, *fresh])
 
-    async def _merged(self, segments: _Unfolded) -> tuple[SummaryColumns, list[int]]:
+    async def _merged(
+        self, segments: Sequence[_Unfolded], views: Sequence[View]
+    ) -> tuple[SummaryColumns, list[int]]:
         """The summaries of the segments together, or of some when these have many; and which they are."""
         merged, waiting, ids = NONE, list[SummaryColumns](), list[int]()
-        async for its_ids, part in self._partial(segments):
+        async for its_ids, part in self._partial(segments, views):
             ids += its_ids
             waiting.append(part)
             if sum(len(part.keys) for part in waiting) >= _MOST_KEYS:
@@ -146,26 +201,70 @@ class Summaries:
                     break
         return await asyncio.to_thread(merge, [merged, *waiting]), ids
 
-    async def _partial(self, segments: _Unfolded) -> AsyncIterator[tuple[list[int], SummaryColumns]]:
-        """The ids and the summaries of parts of the segments."""
-        bare = [ref for ref, encoded in segments if encoded is None]
+    async def _partial(
+        self, segments: Sequence[_Unfolded], views: Sequence[View]
+    ) -> AsyncIterator[tuple[list[int], SummaryColumns]]:
+        """The ids and the summaries of parts of the segments, of what their runs show."""
+        bare = [segment.ref for segment in segments if segment.encoded is None and segment.again is None]
         inline = [ref for ref in bare if ref.path is None]
         # Inline ones all at once, because they are many and small; objects one by one, for the memory.
-        yield [ref.id for ref in inline], await self._reader.summarise(inline)
+        plain = await self._reader.summarise(inline)
+        yield [ref.id for ref in inline], await self._as_shown(inline, plain, views)
         for ref in bare:
             if ref.path is not None:
-                yield [ref.id], await self._reader.summarise([ref])
-        for ref, encoded in segments:
+                yield [ref.id], await self._as_shown([ref], await self._reader.summarise([ref]), views)
+        for ref, encoded, again in segments:
             if encoded is not None:
-                yield [ref.id], await asyncio.to_thread(decode_summaries, encoded)
+                plain = await asyncio.to_thread(decode_summaries, encoded)
+                yield [ref.id], await self._as_shown([ref], plain, views)
+            elif again is not None:
+                yield [ref.id], await self._visible([ref], _views_of(again, views))
+
+    async def _as_shown(
+        self, refs: Sequence[SegmentRef], plain: SummaryColumns, views: Sequence[View]
+    ) -> SummaryColumns:
+        """The summaries of all points of segments, ``plain``, for runs that show just these; else anew."""
+        if not views:
+            return plain
+        held = {run_id for run_id, _ in plain.keys}
+        if not any(view.source in held for view in views):
+            return plain
+        changed = {view.run_id for view in views}
+        return merge([plain.only(held - changed, None), await self._visible(refs, views)])
+
+    async def _visible(self, refs: Sequence[SegmentRef], views: Sequence[View]) -> SummaryColumns:
+        return merge(await self._reader.of_visible(refs, views, summarise))
+
+
+class _Marks(NamedTuple):
+    """What says that something is not folded: the statement that takes it away, and how many rows it has."""
+
+    take: str
+    arguments: list[list[Any]]
+    rows: int
+
+
+class _Seen(NamedTuple):
+    """The views that summaries were made with, and the statement that tells what they are now."""
+
+    query: str
+    ids: list[Any]
+    views: str | None
 
 
 class _OvertakenError(Exception):
     """Another fold was faster: nothing happened."""
 
 
-def _unfolded(rows: list[Any]) -> _Unfolded:
-    return [(SegmentRef(*tuple(row)[:-1]), row["summary"]) for row in rows]
+def _unfolded(row: Any, ref: SegmentRef) -> _Unfolded:
+    again = row["again"]
+    return _Unfolded(ref, row["summary"], again and frozenset(run_id.hex for run_id in again))
+
+
+def _views_of(run_ids: frozenset[str], views: Sequence[View]) -> list[View]:
+    """The views of the runs; one that has none shows its own points."""
+    own = run_ids - {view.run_id for view in views}
+    return [view for view in views if view.run_id in run_ids] + [View(run_id, run_id) for run_id in own]
 
 
 async def _add(connection: Connection, summaries: SummaryColumns) -> None:

@@ -1,5 +1,5 @@
 -- name: newest_unfolded
-SELECT max(segment_id) FROM unfolded
+SELECT max(segment_id) FROM (SELECT segment_id FROM unfolded UNION ALL SELECT segment_id FROM refold) AS waiting
 
 -- name: oldest_unfolded
 -- Up to $4, at most $1 of them, and of about $3 bytes of summaries; points that have none count two each.
@@ -78,13 +78,51 @@ FROM summaries
 WHERE run_id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR key = ANY($2::text[]))
 
 -- name: unfolded
-SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, u.summary
-FROM unfolded u JOIN segments s ON s.id = u.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
-WHERE u.segment_id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[]))
+-- What the runs show is not in their summaries: of segments that nobody's summaries have, and of those that are
+-- to be folded `again` for some of the runs (else NULL). What the runs show stands in the first row.
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, w.summary, w.again,
+       CASE WHEN EXISTS (SELECT FROM views WHERE run_id = ANY($1::uuid[])) AND row_number() OVER (ORDER BY s.id) = 1
+            THEN views_of($1::uuid[]) END AS views
+FROM (
+    SELECT segment_id, summary, NULL::uuid[] AS again FROM unfolded
+    WHERE segment_id IN (SELECT segment_id FROM segment_runs WHERE run_id = ANY($1::uuid[] || ARRAY(SELECT source FROM views WHERE views.run_id = ANY($1::uuid[]))))
+    UNION ALL
+    SELECT segment_id, NULL, array_agg(run_id) FROM refold WHERE run_id = ANY($1::uuid[]) GROUP BY segment_id
+) AS w
+JOIN segments s ON s.id = w.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
 ORDER BY s.id
 
 -- name: unfolded_segments
-SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, u.summary
-FROM unfolded u JOIN segments s ON s.id = u.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
-WHERE u.segment_id = ANY($1::bigint[])
+-- The same of the segments $2, which are all that matter.
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, w.summary, w.again,
+       CASE WHEN EXISTS (SELECT FROM views WHERE run_id = ANY($1::uuid[])) AND row_number() OVER (ORDER BY s.id) = 1
+            THEN views_of($1::uuid[]) END AS views
+FROM (
+    SELECT segment_id, summary, NULL::uuid[] AS again FROM unfolded WHERE segment_id = ANY($2::bigint[])
+    UNION ALL
+    SELECT segment_id, NULL, array_agg(run_id) FROM refold
+    WHERE segment_id = ANY($2::bigint[]) AND run_id = ANY($1::uuid[]) GROUP BY segment_id
+) AS w
+JOIN segments s ON s.id = w.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
 ORDER BY s.id
+
+-- name: views_into
+SELECT views_of(viewers_of($1::bigint[]))
+
+-- name: oldest_refold
+-- At most $1 segments, and all runs that they are to be folded again for.
+SELECT s.id, s.path, i.data AS inline, s.rows, s.size, s.checksum, s.level, NULL::bytea AS summary, r.again
+FROM (
+    SELECT segment_id, array_agg(run_id) AS again FROM refold
+    WHERE segment_id <> ALL($2::bigint[]) GROUP BY segment_id ORDER BY segment_id LIMIT $1
+) AS r
+JOIN segments s ON s.id = r.segment_id LEFT JOIN inline_segments i ON i.segment_id = s.id
+ORDER BY s.id
+
+-- name: views
+SELECT views_of($1::uuid[])
+
+-- name: mark_refolded
+DELETE FROM refold USING unnest($1::uuid[], $2::bigint[]) AS given (run_id, segment_id)
+WHERE refold.run_id = given.run_id AND refold.segment_id = given.segment_id
+RETURNING refold.segment_id

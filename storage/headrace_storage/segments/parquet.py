@@ -3,7 +3,7 @@
 Bytes that are no segment raise ValueError, ArrowException or an OSError without a number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -30,6 +30,14 @@ def read_parquet(file: Any, run_id: str = "", key: str = "") -> Rows:
     """The points in the file; with ``run_id`` and ``key``, only that series."""
     with _opened(file) as parquet:
         return _read_groups(parquet, _groups_of(parquet, run_id, key), run_id, key)
+
+
+def read_runs(file: Any, run_ids: Collection[str]) -> Iterator[Rows]:
+    """The points of each row group that may hold some of the runs; others' among them."""
+    with _opened(file) as parquet:
+        for group in range(parquet.metadata.num_row_groups):
+            if any(_may_hold_run(parquet.metadata.row_group(group), run_id) for run_id in run_ids):
+                yield _read_groups(parquet, [group])
 
 
 def read_series_points(file: Any, run_id: str, key: str) -> Points:
@@ -87,13 +95,17 @@ def _least_step(group: Any) -> int:
 
 def _may_hold(group: Any, run_id: str, key: str) -> bool:
     """Whether a row group's statistics allow that it holds the series."""
-    columns = {column.path_in_schema: column.statistics for column in map(group.column, range(2))}
-    return all(
-        (statistics := columns[name]) is None
-        or not statistics.has_min_max
-        or statistics.min <= text <= statistics.max
-        for name, text in (("run_id", run_id), ("key", key))
-    )
+    return _may_hold_text(group, 0, run_id) and _may_hold_text(group, 1, key)
+
+
+def _may_hold_run(group: Any, run_id: str) -> bool:
+    """Whether a row group's statistics allow that it holds points of the run."""
+    return _may_hold_text(group, 0, run_id)
+
+
+def _may_hold_text(group: Any, column: int, text: str) -> bool:
+    statistics = group.column(column).statistics
+    return statistics is None or not statistics.has_min_max or bool(statistics.min <= text <= statistics.max)
 
 
 def _to_rows(table: pa.Table, run_id: str, key: str) -> Rows:

@@ -1,6 +1,6 @@
 """Steps and values of one series, and nothing else: what a chart reads where rollups do not do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,8 +50,13 @@ def points_of_series(parquet: pq.ParquetFile, groups: Sequence[int], run_id: str
     return join(parts)
 
 
-def points_of_rollups(file: Any, rollups: Rollups) -> Points:
-    """The points of an opened object that the rollups, in the order of their rows, stand for."""
+def points_of_rollups(
+    file: Any, rollups: Rollups, last_step: Callable[[str], int | None] | None = None
+) -> Points:
+    """The points of an opened object that the rollups, in the order of their rows, stand for.
+
+    With ``last_step``, only those up to their attempt's one.
+    """
     begins = rollups["row"]
     ends = begins + rollups["count"]
     gaps = begins[1:] != ends[:-1]
@@ -59,7 +64,8 @@ def points_of_rollups(file: Any, rollups: Rollups) -> Points:
         zip(begins[np.append(True, gaps)].tolist(), ends[np.append(gaps, True)].tolist(), strict=True)
     )
     parts = []
-    with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+    names = [] if last_step is None else ["attempt"]
+    with pq.ParquetFile(file, read_dictionary=names, page_checksum_verification=True) as parquet:
         first = 0
         for group in range(parquet.metadata.num_row_groups):
             last = first + parquet.metadata.row_group(group).num_rows
@@ -68,9 +74,26 @@ def points_of_rollups(file: Any, rollups: Rollups) -> Points:
             ]
             first = last
             if inside:
-                step, value = _numbers(parquet.read_row_group(group, columns=_NUMBERS).combine_chunks())
-                parts += [Points(step[a:b], value[a:b]) for a, b in inside]
+                table = parquet.read_row_group(group, columns=_NUMBERS + names)
+                table = table.unify_dictionaries().combine_chunks()
+                step, value = _numbers(table)
+                if last_step is None:
+                    parts += [Points(step[a:b], value[a:b]) for a, b in inside]
+                    continue
+                shown = _shown(table["attempt"].chunk(0), step, last_step)
+                parts += [Points(step[a:b][shown[a:b]], value[a:b][shown[a:b]]) for a, b in inside]
     return join(parts)
+
+
+def _shown(
+    attempt: pa.DictionaryArray, step: NDArray[np.int64], last_step: Callable[[str], int | None]
+) -> NDArray[np.bool_]:
+    lasts = [last_step(token) for token in attempt.dictionary.to_pylist()]
+    hidden = np.array([last is None for last in lasts], np.bool_)
+    bounds = np.array([last or 0 for last in lasts], np.int64)
+    codes = attempt.indices.to_numpy()
+    shown: NDArray[np.bool_] = ~hidden[codes] & (step <= bounds[codes])
+    return shown
 
 
 def _numbers(table: pa.Table) -> Points:

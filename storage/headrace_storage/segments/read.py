@@ -23,13 +23,16 @@ from headrace_storage.segments.merge import Chunk
 from headrace_storage.segments.parquet import (
     read_chunk,
     read_parquet,
+    read_runs,
     read_series_as_logged,
     read_series_points,
 )
-from headrace_storage.segments.points import Points, points_of_rollups
+from headrace_storage.segments.points import Points, join, points_of_rollups
 from headrace_storage.segments.rollups import Rollups, read_rollups
 from headrace_storage.segments.small import read_small, read_small_series
 from headrace_storage.segments.summary import SummaryColumns, merge, summarise
+from headrace_storage.segments.visible import visible
+from headrace_storage.visibility import LAST, View
 
 Result = TypeVar("Result")
 
@@ -88,6 +91,24 @@ class SegmentReader:
 
         return await asyncio.to_thread(work)
 
+    async def of_visible(
+        self, refs: Sequence[SegmentRef], views: Sequence[View], work: Callable[[Rows], Result]
+    ) -> list[Result]:
+        """What ``work`` makes of the points that views show, part by part. Raises as :meth:`read` does."""
+        return await asyncio.to_thread(self._of_visible, refs, views, work)
+
+    def _of_visible(
+        self, refs: Sequence[SegmentRef], views: Sequence[View], work: Callable[[Rows], Result]
+    ) -> list[Result]:
+        objects, inline = _apart(refs)
+        sources = {view.source for view in views}
+        found: list[Result] = []
+        for ref, path in objects:
+            found += self._open_object(
+                ref, path, lambda file: [work(visible(rows, views)) for rows in read_runs(file, sources)]
+            )
+        return [*found, work(visible(read_small(inline), views))]
+
     def read_rollups(self, ref: SegmentRef, run_id: str, key: str) -> Rollups | None:
         """The rollups of a series; ``None`` when only its points can tell. Raises as :meth:`read` does.
 
@@ -99,18 +120,27 @@ class SegmentReader:
             ref, ref.path, lambda file: read_rollups(file, ref.size, run_id, key), whole=False
         )
 
-    def read_points(self, ref: SegmentRef, run_id: str, key: str) -> Points:
-        """Steps and values of a series in an object. Raises as :meth:`read` does."""
-        return self._open_object(ref, str(ref.path), lambda file: read_series_points(file, run_id, key))
+    def read_points_of(self, ref: SegmentRef, rollups: Rollups, view: View | None = None) -> Points:
+        """Steps and values that these of an object's rollups stand for. Raises as :meth:`read` does.
 
-    def read_small_points(self, refs: Sequence[SegmentRef], run_id: str, key: str) -> Points:
-        """Steps and values of a series in inline segments. Raises as :meth:`read` does."""
-        rows = read_small_series(refs, run_id, key)
-        return Points(rows.step, rows.value)
+        With a view of their run, only those that it shows.
+        """
+        last_step = None if view is None else view.last_step
+        return self._open_object(ref, str(ref.path), lambda file: points_of_rollups(file, rollups, last_step))
 
-    def read_points_of(self, ref: SegmentRef, rollups: Rollups) -> Points:
-        """Steps and values that these of an object's rollups stand for. Raises as :meth:`read` does."""
-        return self._open_object(ref, str(ref.path), lambda file: points_of_rollups(file, rollups))
+    def read_visible_points(self, refs: Sequence[SegmentRef], view: View, key: str) -> Points:
+        """Steps and values of a key that a view shows. Raises as :meth:`read` does."""
+        objects, inline = _apart(refs)
+        if view.certain == LAST:  # nothing is hidden: the columns suffice
+            parts = [
+                self._open_object(ref, path, lambda file: read_series_points(file, view.source, key))
+                for ref, path in objects
+            ]
+            rows = read_small_series(inline, view.source, key)
+        else:
+            parts = []
+            rows = visible(self._read_all(refs, view.source, key), [view])
+        return join([*parts, Points(rows.step, rows.value)])
 
     def _read_all(self, refs: Sequence[SegmentRef], run_id: str, key: str) -> Rows:
         objects, inline = _apart(refs)
