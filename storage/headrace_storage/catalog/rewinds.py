@@ -1,9 +1,11 @@
 """Rewinds and forks in the catalog: what a run shows is changed in one transaction, and can be changed back.
 
 In that transaction the run's stored summaries go, and all of its segments are marked to be folded anew
-for this run alone (``refold``); readers add what is so marked, as they add what is not folded yet. Folds,
-swaps of segments and these changes exclude one another by one lock, so that no summary is of points that the
-run did not show.
+for this run alone (``refold``); readers add what is so marked, as they add what is not folded yet.
+
+No summary may be of points that the run did not show: a fold and a swap of segments look at the end of their
+transaction whether something changed under them, and between that look and their commit no change begins.
+One lock sees to it. Nobody else takes it: neither readers nor commits without a rewind or a fork.
 """
 
 import time
@@ -74,9 +76,17 @@ class Rewinds:
         return await self._database.retrying(work)
 
 
-async def lock_folding(connection: Connection) -> None:
-    """Wait for folds, swaps of segments and changes of what runs show, and keep others out till the end."""
-    await connection.execute(_QUERIES["lock_folding"], _FOLDING)
+async def wait_for_changes(connection: Connection) -> None:
+    """Wait until nobody changes what runs show; in a transaction, also keep everybody from it till its end.
+
+    Who waits so may hold nothing that a change then needs: no summaries, no marks for folding anew.
+    """
+    await connection.execute(_QUERIES["wait_for_changes"], _FOLDING)
+
+
+async def keep_changes_out(connection: Connection) -> bool:
+    """Keep everybody from changing what runs show till the transaction's end, unless somebody does now."""
+    return bool(await connection.fetchval(_QUERIES["keep_changes_out"], _FOLDING))
 
 
 async def read_histories(
@@ -96,7 +106,7 @@ async def show_anew(
     connection: Connection, run_id: str, rewinds: Sequence[Rewind], inherited: Mapping[str, Bounds]
 ) -> None:
     """Store what a run, which is locked, shows from now on."""
-    await lock_folding(connection)
+    await connection.execute(_QUERIES["begin_change"], _FOLDING)
     columns = [list(column) for column in zip(*rewinds, strict=True)] or [[], [], [], []]
     await connection.execute(_QUERIES["write_rewinds"], run_id, *columns)
     for source, bounds in inherited.items():

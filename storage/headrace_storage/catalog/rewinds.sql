@@ -4,8 +4,14 @@ SELECT run_id, number, step, created_at, undone_at FROM rewinds WHERE run_id = A
 -- name: read_inherited
 SELECT run_id, source, throughs, last_steps FROM inherited WHERE run_id = ANY($1)
 
--- name: lock_folding
+-- name: begin_change
 SELECT pg_advisory_xact_lock($1)
+
+-- name: wait_for_changes
+SELECT pg_advisory_xact_lock_shared($1)
+
+-- name: keep_changes_out
+SELECT pg_try_advisory_xact_lock_shared($1)
 
 -- name: write_rewinds
 INSERT INTO rewinds (run_id, number, step, created_at, undone_at)

@@ -11,7 +11,7 @@ from headrace_storage.catalog.apply import lock_runs
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
-from headrace_storage.catalog.rewinds import lock_folding
+from headrace_storage.catalog.rewinds import wait_for_changes
 from headrace_storage.errors import IncarnationDeadError, SegmentsMovedError
 from headrace_storage.model import NewSegment, SegmentRef
 from headrace_storage.visibility import View, decode_views
@@ -90,7 +90,6 @@ class Segments:
         async def work(connection: Connection) -> None:
             if await connection.fetchval(_QUERIES["lock_incarnation"], incarnation) is None:
                 raise IncarnationDeadError(incarnation)
-            await lock_folding(connection)
             removed = await connection.fetch(_QUERIES["remove_inputs"], ids)
             if len(removed) != len(ids):
                 raise SegmentsMovedError(len(ids) - len(removed))
@@ -108,6 +107,9 @@ class Segments:
                 level,
                 list(output.runs),
             )
+            await wait_for_changes(connection)
+            if moved := await connection.fetchval(_QUERIES["count_again"], ids):
+                raise SegmentsMovedError(moved)
 
         await self._database.retrying(work)
 
@@ -122,7 +124,7 @@ class Segments:
         async def work(connection: Connection) -> None:
             await lock_runs(connection, run_ids)
             await connection.execute(_QUERIES["tag_damaged"], list(run_ids), DAMAGED_TAG, rows)
-            await lock_folding(connection)
+            await wait_for_changes(connection)
             await connection.execute(_QUERIES["remove_unfolded"], [segment_id])
             if not await connection.fetch(_QUERIES["remove_inputs"], [segment_id]):
                 raise SegmentsMovedError(1)

@@ -53,7 +53,7 @@ FROM (
         SELECT * FROM segments s
         WHERE level = $1 AND path IS NOT NULL AND rows < $2 AND id <> ALL($3::bigint[])
           AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
-  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
+          AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
         ORDER BY id LIMIT $4
     ) AS oldest
 ) AS bounded
@@ -68,7 +68,7 @@ FROM (
         SELECT * FROM segments s
         WHERE level = 0 AND path IS NULL AND id <> ALL($1::bigint[])
           AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
-  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
+          AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
         ORDER BY id LIMIT $2
     ) AS oldest
 ) AS b
@@ -82,8 +82,11 @@ SELECT id FROM incarnations WHERE id = $1 AND alive FOR SHARE
 -- name: remove_inputs
 DELETE FROM segments s
 WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
-  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
 RETURNING path
+
+-- name: count_again
+-- Those that are to be folded again; also since they began to be removed.
+SELECT count(DISTINCT segment_id) FROM refold WHERE segment_id = ANY($1::bigint[])
 
 -- name: remove_inline
 DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])

@@ -8,7 +8,6 @@ its commit on, without a watermark or an order of folds.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +16,7 @@ import numpy as np
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.queries import Queries
-from headrace_storage.catalog.rewinds import lock_folding
+from headrace_storage.catalog.rewinds import keep_changes_out, wait_for_changes
 from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef, Summary
 from headrace_storage.objects import ObjectStore
@@ -93,9 +92,12 @@ class Summaries:
         :meth:`get` does.
         """
         while True:
-            with suppress(_OvertakenError):
+            try:
                 folded = await replanning(partial(self._fold_oldest, limit, without, newest))
                 return folded or await replanning(partial(self._fold_again, min(limit, _REFOLDED), without))
+            except _OvertakenError:
+                async with self._database.acquire() as connection:
+                    await wait_for_changes(connection)
 
     async def _fold_oldest(self, limit: int, without: Collection[int], newest: int) -> int:
         async with self._database.acquire() as connection:
@@ -133,13 +135,15 @@ class Summaries:
         """Take marks away and add the summaries that were made for them, if runs still show the same."""
 
         async def work(connection: Connection) -> None:
-            await lock_folding(connection)
             if len(await connection.fetch(_QUERIES[marks.take], *marks.arguments)) != marks.rows:
-                raise _OvertakenError
-            if await connection.fetchval(_QUERIES[seen.query], seen.ids) != seen.views:
                 raise _OvertakenError
             await _add(connection, summaries)
             await failpoint("fold")
+            # A rewind of a run whose summaries these are waits for this transaction: it must not wait, too.
+            if not await keep_changes_out(connection):
+                raise _OvertakenError
+            if await connection.fetchval(_QUERIES[seen.query], seen.ids) != seen.views:
+                raise _OvertakenError
 
         await self._database.retrying(work)
 
@@ -253,7 +257,7 @@ class _Seen(NamedTuple):
 
 
 class _OvertakenError(Exception):
-    """Another fold was faster: nothing happened."""
+    """Another fold, or a rewind, was faster: nothing happened."""
 
 
 def _unfolded(row: Any, ref: SegmentRef) -> _Unfolded:
