@@ -1,4 +1,4 @@
-"""The commands that change, compare and watch: what they ask the daemon, and what they print."""
+"""The commands that change, compare and watch, and how runs are named: what they ask, and what they print."""
 
 import csv
 import io
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fake_core import FakeCore
-from headrace.cli import gc, main, output, watch
-from headrace.errors import NotFoundError, UnavailableError
+from fake_core import FakeCore, finding
+from headrace.cli import gc, main, tables, watch
+from headrace.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from headrace_proto.v1 import tracking_pb2 as pb
 
 RUN, OTHER = "0123456789abcdef0123456789abcdef", "01ff" * 8
@@ -36,8 +36,7 @@ def daemon(fake: FakeCore) -> FakeCore:
         RUN: run_of(RUN, "first", lr="0.1", same="x"),
         OTHER: run_of(OTHER, "second", lr="0.2", same="x", own="y"),
     }
-    latest = pb.LatestMetrics()
-    fake.responses["SearchRuns"] = pb.SearchRunsResponse(runs=runs.values(), latest=[latest] * 2)
+    fake.responses["SearchRuns"] = finding(runs.values())
     fake.responses["GetRun"] = lambda request: runs[request.run_id]
     of_run = {RUN: 0.5, OTHER: math.nan}
     fake.responses["GetSummaries"] = lambda request: pb.GetSummariesResponse(
@@ -108,6 +107,45 @@ def test_a_list_of_deleted_runs_as_csv(daemon: FakeCore, capsys: pytest.CaptureF
     assert daemon.asked[-1][1].view_type == pb.DELETED_ONLY
 
 
+# Naming.
+
+
+def test_what_a_table_has_cut_names_the_run(daemon: FakeCore) -> None:
+    assert main(["runs", "show", f"{RUN[:7]}…"]) == 0
+    assert ("GetRun", pb.GetRunRequest(run_id=RUN)) in daemon.asked
+
+
+def test_a_deleted_run_is_found_when_no_other_is_called_so(daemon: FakeCore) -> None:
+    active, deleted = (
+        finding([run_of(RUN, "active")]),
+        finding([run_of(OTHER, "gone"), run_of(OTHER, "active")]),
+    )
+    daemon.responses["SearchRuns"] = lambda request: (
+        deleted(request) if request.view_type == pb.DELETED_ONLY else active(request)
+    )
+    for name, run_id in (("gone", OTHER), ("active", RUN)):
+        assert main(["runs", "show", name]) == 0
+        assert [request for method, request in daemon.asked if method == "GetRun"][-1].run_id == run_id
+
+
+@pytest.mark.parametrize("arguments", [["search"], ["experiments", "list"]])
+def test_a_wrong_filter_is_shown_with_its_place(
+    daemon: FakeCore, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "tags.team = 'a' AND tags.日本 = 'a' AND metrics.loss <= x AND metrics.other > 0 AND tags.third = ''"
+    )
+    problem = f"is wrong at character {text.index(' x ') + 2}, 'x': expected a number"
+    wrong = InvalidArgumentError("filter_string", problem)
+    daemon.responses["SearchRuns"] = daemon.responses["ListExperiments"] = wrong
+    assert main([*arguments, text]) == 1
+    shown, pointer, message = capsys.readouterr().err.splitlines()
+    assert tables.width(shown[: shown.index(" x ") + 1]) == pointer.index("^")
+    assert "日" in shown
+    assert len(shown) < 80
+    assert message.endswith(problem)
+
+
 # Comparing.
 
 
@@ -131,6 +169,17 @@ def test_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     assert second["summaries"]["loss"]["last"]["value"] == "NaN"
 
 
+def test_runs_of_one_name_are_told_apart(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.responses["GetRun"] = lambda request: run_of(request.run_id, "same")
+    assert main(["runs", "compare", RUN, OTHER, "--csv"]) == 0
+    assert next(csv.reader(io.StringIO(out(capsys)))) == ["field", f"{RUN[:8]} same", f"{OTHER[:8]} same"]
+
+
+def test_of_one_run_everything_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "compare", RUN]) == 0
+    assert "params.same" in out(capsys)
+
+
 # Erasing.
 
 
@@ -149,11 +198,15 @@ def test_what_is_no_age(text: str) -> None:
 
 def test_gc_shows_first_and_erases_when_told(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.responses["EraseDeleted"] = pb.EraseDeletedResponse(run_ids=[RUN], experiment_ids=["7"])
+    daemon.responses["ListExperiments"] = pb.ListExperimentsResponse(
+        experiments=[pb.Experiment(experiment_id="7", name="letters", lifecycle_stage="deleted")]
+    )
     assert main(["gc"]) == 0
     text = out(capsys)
-    assert RUN in text
+    assert text.splitlines()[1].split() == ["run", RUN, "first"]
+    assert text.splitlines()[2].split() == ["experiment", "7", "letters"]
     assert "would erase 1 runs and 1 experiments; add --yes" in text
-    assert daemon.asked[-1][1].dry_run
+    assert changes(daemon, "EraseDeleted")[-1].dry_run
     assert main(["gc", "--yes", "--run", RUN, "--experiment", "digits", "--older-than", "1d", "--json"]) == 0
     assert json.loads(out(capsys)) == {"erased": True, "run_ids": [RUN], "experiment_ids": ["7"]}
     request = daemon.asked[-1][1]
@@ -215,7 +268,7 @@ def test_a_terminal_shows_what_fits(
     monkeypatch.setenv("LINES", "5")
     assert main(["runs", "watch", RUN, "--once"]) == 0
     text = out(capsys)
-    assert text.startswith(watch._CLEAR)
+    assert "\x1b" not in text, "what was on the terminal before stays"
     assert "and 1 more metrics" in text
     assert all(len(line) <= 40 for line in text.splitlines()[1:])
 
@@ -237,6 +290,20 @@ def test_a_daemon_that_is_away_for_a_while(
     assert "(connection refused)" in out(capsys)
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_terminal_is_written_over(
+    daemon: FakeCore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching(daemon, [10, 10, 30])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["runs", "watch", RUN]) == 0
+    first, second, third = out(capsys).split("\x1b[J")
+    for before, after in ((first, second), (second, third)):
+        assert before.count("\n") == 4
+        assert before.endswith("\x1b[4F"), "at the beginning of the first line"
+        assert after.startswith("first  ")
+
+
 def test_watching_no_run(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.responses["GetRun"] = NotFoundError("there is no run")
     assert main(["runs", "watch", RUN]) == 1
@@ -254,16 +321,3 @@ def test_sparklines(values: list[float], line: str) -> None:
     found = watch.sparkline(values)
     assert len(found) == len(line)
     assert found == line or values == [5e-324, 1e-323], "numbers without a half"
-
-
-# Tables.
-
-
-def test_the_widest_columns_are_cut() -> None:
-    lines = [["ID", "NAME", "NOTE"], ["1", "n" * 30, "m" * 50]]
-    fitted = output.fitting(lines, 40)
-    assert max(len("  ".join(line)) for line in fitted) <= 40
-    assert fitted[1][0] == "1"
-    assert fitted[1][1].endswith("…")
-    assert output.fitting(lines, 200) == lines
-    assert all(len(cell) <= 8 for cell in output.fitting(lines, 5)[1])

@@ -1,10 +1,11 @@
 """A core with a real journal and an imagined daemon, for tests of what stands on a core."""
 
 import logging
+import re
 import struct
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -240,3 +241,20 @@ def read(folder: Path) -> list[Point | Change]:
 def done(operation: RunOperation) -> bool:
     """Whether waiting for the operation ends at once."""
     return operation.done()
+
+
+def finding(runs: Iterable[pb.Run], **latest: Any) -> Callable[[pb.SearchRunsRequest], pb.SearchRunsResponse]:
+    """Answers searches: all of the runs, or those of a name or of the beginning of an id."""
+    every = list(runs)
+
+    def found(request: pb.SearchRunsRequest) -> pb.SearchRunsResponse:
+        named = re.fullmatch("run_name = '(.*?)'(?: OR run_id LIKE '(.*)%')?", request.filter)
+        runs = [run for run in every if named is None or _is_called(run, *named.groups())]
+        values = [pb.LatestMetrics(**latest)] * len(runs)
+        return pb.SearchRunsResponse(runs=runs, metric_keys=["loss"], latest=values)
+
+    return found
+
+
+def _is_called(run: pb.Run, name: str, begin: str | None) -> bool:
+    return run.info.run_name == name or (begin is not None and run.info.run_id.startswith(begin))

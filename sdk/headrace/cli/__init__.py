@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in processes.COMMANDS:
         return processes.run(arguments[0], arguments[1:])
+    if arguments in (["experiments"], ["runs"]):
+        arguments.append("list")
     options = _parser().parse_args(arguments)
     try:
         result: int = options.run(options)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from headrace.cli import output
+from headrace.cli import output, tables
 from headrace.entities import MetricSummary, Run
 
 DESCRIPTION = "Show runs beside one another: attributes, params, and the last, smallest and largest values."
@@ -29,13 +29,22 @@ def compare(
     options: argparse.Namespace, runs: Sequence[Run], summaries: Sequence[dict[str, MetricSummary]]
 ) -> None:
     """Prints the comparison."""
-    rows = [(name, *values) for name, values in _rows(runs, summaries) if options.all or len(set(values)) > 1]
+    everything = options.all or len(runs) == 1
+    rows = [(name, *values) for name, values in _rows(runs, summaries) if everything or len(set(values)) > 1]
     data = [
         {**asdict(run), "summaries": {key: asdict(each) for key, each in of.items()}}
         for run, of in zip(runs, summaries, strict=True)
     ]
-    columns = ["FIELD", *(run.info.run_name or run.info.run_id for run in runs)]
-    output.show(options, columns, rows, data)
+    output.show(options, ["FIELD", *_heads(runs)], rows, data)
+
+
+def _heads(runs: Sequence[Run]) -> list[str]:
+    """What runs are called: by their names, and where these are the same, also by their ids."""
+    names = [run.info.run_name or run.info.run_id for run in runs]
+    short = [run.info.run_id[tables.SHORT["RUN"]] for run in runs]
+    return [
+        f"{each} {name}" if names.count(name) > 1 else name for name, each in zip(names, short, strict=True)
+    ]
 
 
 def _rows(runs: Sequence[Run], summaries: Sequence[dict[str, MetricSummary]]) -> Iterator[Row]:

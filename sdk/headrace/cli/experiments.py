@@ -71,7 +71,8 @@ def _list(options: argparse.Namespace) -> int:
     token: str | None = None
     while True:
         view, order = VIEWS[options.view], options.order_by
-        page = client.search_experiments(view, 1000, options.FILTER, order, token)
+        with output.pointing_into(options.FILTER or ""):
+            page = client.search_experiments(view, 1000, options.FILTER, order, token)
         experiments += page
         token = page.token
         if not token:

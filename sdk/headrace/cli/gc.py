@@ -7,11 +7,15 @@ from typing import Any
 from headrace.cli import output
 from headrace.cli.experiments import experiment_of
 from headrace.cli.runs import find_run_id
+from headrace.client import Client
 from headrace.entities import Erased, ViewType
 
 DESCRIPTION = """\
 Erase deleted runs and experiments for good. What is not deleted stays, whatever is named. Without --yes it
 only shows what would be erased."""
+
+_MOST = 1000
+"""Runs and experiments whose names are looked up."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AGE = re.compile(r"(?:\d+[dhms])+")
@@ -56,12 +60,22 @@ def _gc(options: argparse.Namespace) -> int:
     named = options.experiments
     experiments = named and [experiment_of(client, text).experiment_id for text in named]
     erased = client.erase_deleted(runs, experiments, older_than=options.older_than, dry_run=not options.yes)
-    rows = [("run", each) for each in erased.run_ids]
-    rows += [("experiment", each) for each in erased.experiment_ids]
-    output.show(options, ("KIND", "ID"), rows, {"erased": options.yes, **erased._asdict()})
+    names = {} if options.yes else _names(client, erased)
+    rows = [("run", each, names.get(each, "")) for each in erased.run_ids]
+    rows += [("experiment", each, names.get(each, "")) for each in erased.experiment_ids]
+    output.show(options, ("KIND", "ID", "NAME"), rows, {"erased": options.yes, **erased._asdict()})
     if not options.json and not options.csv:
         print(_summary(erased, done=options.yes))
     return 0
+
+
+def _names(client: Client, victims: Erased) -> dict[str, str]:
+    """What the runs and experiments are called that would be erased."""
+    deleted = ViewType.DELETED_ONLY
+    runs = client.search_runs(None, "", deleted, _MOST) if victims.run_ids else []
+    experiments = client.search_experiments(deleted, _MOST) if victims.experiment_ids else []
+    named = {each.experiment_id: each.name for each in experiments}
+    return named | {run.info.run_id: run.info.run_name for run in runs}
 
 
 def _summary(erased: Erased, *, done: bool) -> str:

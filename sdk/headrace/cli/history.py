@@ -28,6 +28,9 @@ def add_to(commands: Any) -> None:
         default="table",
         help="parquet needs headrace[server]; json is one array of objects (default: table)",
     )
+    for name in ("json", "csv"):
+        said = f"--format {name}"
+        parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=said)
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file, not to stdout")
     output.add_source(parser)
     parser.set_defaults(run=_history)

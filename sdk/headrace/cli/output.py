@@ -1,30 +1,31 @@
-"""How commands show things: tables (with ``rich`` on a terminal, plain elsewhere), JSON, times, progress."""
+"""How commands show things: tables (``tables.py``), CSV, JSON, times, progress."""
 
 import argparse
 import csv
 import datetime as dt
 import json
 import math
-import shutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from headrace.cli import tables
 from headrace.client import Client
+from headrace.errors import InvalidArgumentError
 
-_BETWEEN = 2
-"""Characters between two columns."""
-
-_NARROWEST = 8
-
-RICH_ROWS = 1000
-"""Longer tables are printed plain: drawing them takes longer than reading them."""
-
+table = tables.table
 
 LAST_TIME = 253_000_000_000_000
 """Milliseconds: a little before the year 9999 ends, which local time must not pass."""
+
+
+_PLACE = re.compile(r"filter_string is wrong at character (\d+)")
+
+_AROUND = 36
+"""Characters of a filter that are shown before and after a fault."""
 
 
 class Adding(Protocol):
@@ -81,48 +82,25 @@ def show(
         table(columns, rows)
 
 
+@contextmanager
+def pointing_into(text: str) -> Iterator[None]:
+    """Shows on stderr at which place of a filter the daemon finds a fault."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        if place := _PLACE.match(str(error)):
+            at = int(place[1]) - 1
+            begin = max(0, at - _AROUND)
+            line = tables.printable(text[begin : at + _AROUND])
+            print(f"  {line}\n  {' ' * tables.width(line[: at - begin])}^", file=sys.stderr)
+        raise
+
+
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints CSV with a header, in small letters."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([name.lower() for name in columns])
     writer.writerows(rows)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table; all cells are text. On a terminal it fits: the widest columns are cut."""
-    lines: Sequence[Sequence[str]] = [columns, *rows]
-    if sys.stdout.isatty():
-        lines = fitting(lines, shutil.get_terminal_size().columns)
-    if sys.stdout.isatty() and len(lines) < RICH_ROWS and find_spec("rich") is not None:
-        _rich_table(lines[0], lines[1:])
-        return
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def fitting(lines: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """The lines of a table, whose widest columns are cut until they fit into ``width`` characters."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    room = width - _BETWEEN * len(widths)
-    bound = max(widths, default=0)
-    while bound > _NARROWEST and sum(min(one, bound) for one in widths) > room:
-        bound -= 1
-    return [[cell if len(cell) <= bound else f"{cell[: bound - 1]}…" for cell in line] for line in lines]
-
-
-def _rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich import box  # noqa: PLC0415 - an extra
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    shown = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        shown.add_column(column, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        shown.add_row(*map(Text, row))
-    Console().print(shown)
 
 
 def print_json(data: Any) -> None:

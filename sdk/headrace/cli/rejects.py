@@ -17,7 +17,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("RUN", nargs="?", help=f"{RUN_HELP}; default: all runs")
     output.add_source(parser)
-    output.add_json(parser)
+    output.add_formats(parser)
     parser.set_defaults(run=_rejects)
 
 
@@ -25,12 +25,10 @@ def _rejects(options: argparse.Namespace) -> int:
     client = output.client(options)
     run_id = None if options.RUN is None else find_run_id(client, options.RUN)
     rejects = client.list_rejects(run_id, max_results=1000)
-    if options.json:
-        output.print_json([asdict(reject) for reject in rejects])
-        return 0
     rows = [
         (output.local_time(reject.timestamp), reject.run_id, reject.code, reject.message)
         for reject in rejects
     ]
-    output.table(("TIME", "RUN", "CODE", "MESSAGE"), rows)
+    columns = ("TIME", "RUN", "CODE", "MESSAGE")
+    output.show(options, columns, rows, [asdict(reject) for reject in rejects])
     return 0

@@ -2,16 +2,21 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from headrace.cli import compare, output, rewinds, watch
 from headrace.cli.experiments import VIEWS, experiment_of
 from headrace.client import Client
-from headrace.entities import MetricSummary, Run, ViewType
+from headrace.entities import LifecycleStage, MetricSummary, Run, ViewType
 from headrace.errors import NotFoundError
 
-RUN_HELP = "a run's id, the beginning of one, or a run's name (the last two: of the newest 1000 runs)"
+RUN_HELP = "a run's id, the beginning of one, or a run's name"
+
+
+_MOST_NAMED = 4
+"""Runs that a message names at most."""
 
 
 def add_to(commands: Any) -> None:
@@ -52,19 +57,33 @@ def add_to(commands: Any) -> None:
         output.add_source(parser)
 
 
-def find_run_id(client: Client, text: str, view: int = ViewType.ACTIVE_ONLY) -> str:
-    """The id that ``text`` (:data:`RUN_HELP`) means. ``NotFoundError`` when it is none, or not one."""
+def find_run_id(client: Client, text: str, view: int | None = None) -> str:
+    """The id that ``text`` (:data:`RUN_HELP`) means. ``NotFoundError`` when it is none, or not one.
+
+    Runs that are not deleted come first, unless ``view`` says which are meant.
+    """
+    text = text.removesuffix("…")  # copied from a table
     if re.fullmatch("[0-9a-f]{32}", text):
         return text
-    runs = client.search_runs(run_view_type=view, max_results=1000)
-    found = [run.info.run_id for run in runs if run.info.run_id.startswith(text) or run.info.run_name == text]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise NotFoundError(
-            f"{text!r} means {len(found)} runs, {', '.join(found[:3])}...; give more of the id"
-        )
-    raise NotFoundError(f"there is no run {text!r} among the newest 1000; give its whole id")
+    quoted = text.replace("'", "''")
+    asked = f"run_name = '{quoted}'"
+    if re.fullmatch("[0-9a-f]+", text):
+        asked += f" OR run_id LIKE '{text}%'"
+    for each in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY) if view is None else (view,):
+        runs = client.search_runs(None, asked, each, max_results=_MOST_NAMED)
+        if len(runs) > 1:
+            raise NotFoundError(_ambiguous(text, runs))
+        for run in runs:
+            return run.info.run_id
+    raise NotFoundError(f"there is no run {text!r}")
+
+
+def _ambiguous(text: str, runs: Sequence[Run]) -> str:
+    named = [
+        f"{run.info.run_id} ({run.info.run_name}, {output.local_time(run.info.start_time)})" for run in runs
+    ]
+    many = f"{len(runs)} runs" if len(runs) < _MOST_NAMED else "many runs, among them"
+    return f"{text!r} means {many}: {', '.join(named)}; give more of an id"
 
 
 def count(text: str) -> int:
@@ -163,7 +182,7 @@ def _print(run: Run, summaries: dict[str, MetricSummary]) -> None:
         "run": info.run_id,
         "name": info.run_name,
         "experiment": info.experiment_id,
-        "status": info.status,
+        "status": info.status + (", deleted" if info.lifecycle_stage == LifecycleStage.DELETED else ""),
         "user": info.user_id,
         "started": output.local_time(info.start_time),
         "ended": output.local_time(info.end_time),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from headrace.cli import output
+from headrace.cli import output, tables
 from headrace.cli.experiments import VIEWS
 from headrace.cli.runs import count, experiment_id
 from headrace.entities import Run
@@ -25,6 +25,11 @@ texts with = != LIKE ILIKE, both with IN, NOT IN, IS NULL and IS NOT NULL. Keys 
 backticks."""
 
 INFO = ("RUN", "NAME", "STATUS", "STARTED", "DURATION")
+
+MOST = 20
+"""Places that a text is worth beside metrics: more is for terminals that have them."""
+
+_BETWEEN = "  "
 
 Column = tuple[str, str]
 """Group and key: ("metrics", "loss")."""
@@ -61,7 +66,8 @@ def _search(options: argparse.Namespace) -> int:
     client = output.client(options)
     wanted = [experiment_id(client, name) for name in options.experiment or ()] or None
     order = options.order_by or []
-    runs = client.search_runs(wanted, options.FILTER, VIEWS[options.view], options.max, order)
+    with output.pointing_into(options.FILTER):
+        runs = client.search_runs(wanted, options.FILTER, VIEWS[options.view], options.max, order)
     if options.json:
         output.print_json([asdict(run) for run in runs])
     elif options.csv:
@@ -85,7 +91,7 @@ def _csv(runs: Sequence[Run]) -> None:
 def _fitting(runs: Sequence[Run], asked: str) -> tuple[list[str], list[list[str]]]:
     """A table with the metrics and params that were asked for, and others as far as there is room."""
     columns = [(name, [_info(run, name) for run in runs]) for name in INFO]
-    room = shutil.get_terminal_size().columns - sum(map(_width, columns))
+    room = shutil.get_terminal_size().columns - sum(map(_width, columns)) + len(_BETWEEN)
     for group, key in sorted(_columns(runs), key=lambda column: column[1] not in asked):
         column = key, [_value(run, group, key) for run in runs]
         room -= _width(column)
@@ -96,7 +102,13 @@ def _fitting(runs: Sequence[Run], asked: str) -> tuple[list[str], list[list[str]
 
 
 def _width(column: tuple[str, list[str]]) -> int:
-    return 2 + max(map(len, [column[0], *column[1]]))
+    """The places that a column needs to be of use."""
+    name, cells = column
+    short = tables.SHORT.get(name)
+    least = min(MOST, max(map(tables.width, [name, *cells])))
+    return len(_BETWEEN) + (
+        least if short is None else max(map(len, [name, *(cell[short] for cell in cells)]))
+    )
 
 
 def _columns(runs: Sequence[Run]) -> Iterator[Column]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from headrace.cli import output
+from headrace.cli import output, tables
 from headrace.client import Client
 from headrace.entities import MetricSummary, Run, RunStatus
 from headrace.errors import UnavailableError
@@ -19,14 +19,14 @@ until it ends. Elsewhere than on a terminal, what changed is printed one after t
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 24
-"""Characters of a curve."""
+"""Characters of a curve; half of it where a line has fewer than ``WIDE``."""
+
+WIDE = 100
 
 HEAD = 4
 """Lines above the metrics."""
 
 _clock, _sleep = time.monotonic, time.sleep
-
-_CLEAR = "\x1b[H\x1b[J"
 
 
 def add_to(group: Any, run_help: str) -> argparse.ArgumentParser:
@@ -59,16 +59,17 @@ class Seen(NamedTuple):
 def watch(options: argparse.Namespace, client: Client, run_id: str) -> None:
     """Shows the run until it has ended."""
     seen: Seen | None = None
+    known: list[str] = []
     shown: list[str] = []
     while True:
         try:
             run, summaries = client.get_run(run_id), client.get_metric_summaries(run_id, options.key)
             now = Seen(_clock(), {key: each.count for key, each in summaries.items()})
-            lines = _lines(client, run, summaries, seen, now)
+            known = lines = _lines(client, run, summaries, seen, now)
             seen = now
         except UnavailableError as error:
-            run, lines = None, [*shown, f"({error})"]
-        _print(lines, [*shown])
+            run, lines = None, [*known, _fitting(f"({error})")]
+        _print(lines, shown)
         shown = lines
         if options.once or (run is not None and RunStatus.is_terminated(run.info.status)):
             return
@@ -77,9 +78,18 @@ def watch(options: argparse.Namespace, client: Client, run_id: str) -> None:
 
 def _print(lines: Sequence[str], before: Sequence[str]) -> None:
     if sys.stdout.isatty():
-        print(_CLEAR + "\n".join(lines), flush=True)
+        print(_back_over(len(before)) + "\n".join(lines), flush=True)
     elif lines != before:
         print("\n".join([*lines, ""]), flush=True)
+
+
+def _fitting(line: str) -> str:
+    return tables.cut(line, shutil.get_terminal_size().columns) if sys.stdout.isatty() else line
+
+
+def _back_over(lines: int) -> str:
+    """What has a terminal forget the last lines: what was on it before stays."""
+    return f"\x1b[{lines}F\x1b[J" if lines else ""
 
 
 def _lines(
@@ -88,27 +98,25 @@ def _lines(
     info = run.info
     end = info.end_time if info.end_time is not None else time.time_ns() // 1_000_000
     total = sum(now.points.values())
-    head = f"{info.run_name or info.run_id}  {info.status}  {output.duration(info.start_time, end)}"
+    name = tables.printable(info.run_name or info.run_id)
+    head = f"{name}  {info.status}  {output.duration(info.start_time, end)}"
     lines = [f"{head}  {total:,} points{_rate(None, seen, now)}"]
     width, height = shutil.get_terminal_size()
     on_screen = sys.stdout.isatty()
+    wide = width >= WIDE or not on_screen
     keys = sorted(summaries, key=lambda key: -now.points[key] + (seen.points.get(key, 0) if seen else 0))
     keys = sorted(keys[: height - HEAD]) if on_screen else sorted(keys)
     rows = [("METRIC", "LAST", "STEP", "POINTS", "PER SECOND", "CURVE")]
     for key in keys:
         last = summaries[key].last
-        chart = client.get_metric_chart(info.run_id, key, buckets=CURVE)
+        chart = client.get_metric_chart(info.run_id, key, buckets=CURVE if wide else CURVE // 2)
         row = key, f"{last.value:.6g}", f"{last.step}", f"{now.points[key]:,}", _rate(key, seen, now)
         rows.append((*row, sparkline(chart.means)))
-    cells = output.fitting(rows, width if on_screen else 1 << 16)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines += [
-        "  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
+    cells = [[tables.printable(cell) for cell in row] for row in rows]
+    lines += tables.aligned(tables.fitting(cells, width)[0] if on_screen else cells)
     if hidden := len(summaries) - len(keys):
         lines.append(f"and {hidden} more metrics; --key names some")
-    return [line[:width] for line in lines] if on_screen else lines
+    return [_fitting(line) for line in lines]
 
 
 def _rate(key: str | None, seen: Seen | None, now: Seen) -> str:

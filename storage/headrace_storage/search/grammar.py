@@ -278,8 +278,8 @@ class Parser:
     def _attribute(self, name: str, token: Token) -> Field:
         if name not in _ATTRIBUTES:
             self._fail(
-                f"{name!r} is no attribute of a run ({', '.join(_ATTRIBUTES)}); fields of other kinds begin "
-                "with metrics., params., tags. or datasets.",
+                f"{name!r} is no attribute of a run ({', '.join(sorted(NUMBERS | TEXTS))}); fields of other "
+                "kinds begin with metrics., params., tags. or datasets.",
                 at=token.start,
             )
         return Field(Group.ATTRIBUTE, _ATTRIBUTES[name])
