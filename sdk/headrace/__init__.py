@@ -90,6 +90,15 @@ from headrace.fluent_search import search_runs
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # seldom asked for, and it takes long to learn
+        from headrace.version import VERSION  # noqa: PLC0415
+
+        return VERSION
+    raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+
+
 __all__ = [
     "ActiveRun",
     "AlreadyExistsError",

@@ -5,10 +5,10 @@ strings, run ids 32 lower-case hex digits.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -49,6 +49,22 @@ class LifecycleStage(StrEnum):
     ACTIVE = "active"
     DELETED = "deleted"
 
+    @staticmethod
+    def is_valid(lifecycle_stage: str) -> bool:
+        """Whether there is such a stage."""
+        return lifecycle_stage in list(LifecycleStage)
+
+    @staticmethod
+    def view_type_to_stages(view_type: int = 3) -> "list[str]":
+        """The stages that a :class:`ViewType` shows."""
+        shown = {ViewType.ACTIVE_ONLY: "active", ViewType.DELETED_ONLY: "deleted"}
+        return [stage for view, stage in shown.items() if view_type in {view, ViewType.ALL}]
+
+    @staticmethod
+    def matches_view_type(view_type: int, lifecycle_stage: str) -> bool:
+        """Whether a :class:`ViewType` shows what is in this stage."""
+        return lifecycle_stage in LifecycleStage.view_type_to_stages(view_type)
+
 
 class SourceType(StrEnum):
     """What started a run (the tag ``mlflow.source.type``)."""
@@ -58,6 +74,16 @@ class SourceType(StrEnum):
     PROJECT = "PROJECT"
     LOCAL = "LOCAL"
     UNKNOWN = "UNKNOWN"
+
+    @staticmethod
+    def to_string(status: str) -> str:
+        """The type as text: MLflow's are numbers."""
+        return SourceType(status).value
+
+    @staticmethod
+    def from_string(status_str: str) -> "SourceType":
+        """The type with this name."""
+        return SourceType(status_str)
 
 
 class ViewType(IntEnum):
@@ -78,11 +104,27 @@ class ViewType(IntEnum):
         return ViewType[view_str.upper()]
 
 
+class _Entity:
+    """As MLflow's: ``dict(run.info)`` gives the attributes by name, ``from_dictionary`` takes them."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for name in sorted(each.name for each in fields(self)):  # type: ignore[arg-type]
+            yield name, getattr(self, name)
+
+    @classmethod
+    def from_dictionary(cls, the_dict: Mapping[str, Any]) -> Self:
+        """One with these attributes; what it does not have is left out."""
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        return cls(**{name: the_dict[name] for name in names if name in the_dict})
+
+
 _put = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Metric:
+class Metric(_Entity):
     """One point: NaN and infinities are values like others.
 
     ``model_id``, ``dataset_name`` and ``dataset_digest`` link it when it is logged (``links.py``).
@@ -132,7 +174,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Param:
+class Param(_Entity):
     """A param of a run: written once."""
 
     key: str
@@ -140,7 +182,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class RunTag:
+class RunTag(_Entity):
     """A tag of a run: may be changed and deleted."""
 
     key: str
@@ -148,7 +190,7 @@ class RunTag:
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentTag:
+class ExperimentTag(_Entity):
     """A tag of an experiment."""
 
     key: str
@@ -206,12 +248,14 @@ class MetricSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(_Entity):
     """A named group of runs.
 
     ``experiment_id`` is empty only in what :func:`headrace.set_experiment` returns while no daemon
     answers: the daemon gives the id later.
     """
+
+    DEFAULT_EXPERIMENT_NAME: ClassVar[str] = "Default"
 
     experiment_id: str
     name: str
@@ -223,18 +267,18 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(_Entity):
     """Everything about a run but its data. ``end_time`` is ``None`` while the run goes on."""
 
     run_id: str
-    run_name: str
     experiment_id: str
     user_id: str
     status: str
     start_time: int | None
     end_time: int | None
     lifecycle_stage: str
-    artifact_uri: str
+    artifact_uri: str = ""
+    run_name: str = ""
 
     @property
     def run_uuid(self) -> str:
@@ -243,16 +287,20 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class RunData:
+class RunData(_Entity):
     """The latest value of each metric (largest step, then timestamp, then value), params and tags, by key."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    def to_dictionary(self) -> dict[str, Any]:
+        """``metrics``, ``params`` and ``tags`` as dictionaries."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Run:
+class Run(_Entity):
     """A run as it was when it was read."""
 
     info: RunInfo

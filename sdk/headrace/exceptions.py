@@ -4,4 +4,7 @@ from headrace.errors import HeadraceError, InvalidArgumentError, NotFoundError
 
 MlflowException = HeadraceError
 
-__all__ = ["HeadraceError", "InvalidArgumentError", "MlflowException", "NotFoundError"]
+RestException = HeadraceError
+"""What MLflow raises where a server answers with an error: the same here as any other."""
+
+__all__ = ["HeadraceError", "InvalidArgumentError", "MlflowException", "NotFoundError", "RestException"]

@@ -76,6 +76,8 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     if log_system_metrics:
         logger.warning("log_system_metrics: Headrace measures no machines; log what you measure as metrics")
     given = run_tags.with_note(values.tags(tags), description)
+    if run_name is not None:
+        given.pop(run_tags.RUN_NAME, None)  # as in MLflow; its client refuses both
     settings = Settings.from_environment()
     core = core_for(get_tracking_uri())
     joins = run_id is None and bool(settings.run_id) and outer is None

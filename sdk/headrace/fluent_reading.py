@@ -39,13 +39,14 @@ def search_experiments(
     core = core_for(get_tracking_uri())
     found: list[Experiment] = []
     token: str | None = None
-    while True:
+    while max_results is None or len(found) < max_results:
         size = _PAGE if max_results is None else min(max_results - len(found), _PAGE)
         page = ask(core, experiments.search_experiments(view_type, size, filter_string, order_by, token))
         found += page
         token = page.token
-        if not token or len(found) == max_results:
-            return found
+        if not token:
+            break
+    return found
 
 
 def set_experiment_tag(key: str, value: object) -> None:

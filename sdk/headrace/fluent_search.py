@@ -1,5 +1,6 @@
 """``search_runs`` of the fluent API: MLflow's function over the experiment that is set."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
@@ -10,6 +11,8 @@ from headrace.core import core_for
 from headrace.entities import Run, ViewType
 from headrace.errors import InvalidArgumentError
 from headrace.tracking_uri import get_tracking_uri
+
+logger = logging.getLogger("headrace")
 
 _PAGE = 10_000
 """Runs that :func:`search_runs` asks for at once."""
@@ -73,20 +76,20 @@ def search_runs(  # noqa: PLR0917 - MLflow's order
     """
     if output_format not in {"pandas", "list"}:
         raise InvalidArgumentError("output_format", f"is {output_format!r}; expected 'pandas' or 'list'")
-    if type(max_results) is not int or max_results < 1:
-        raise InvalidArgumentError("max_results", f"is {max_results!r}; expected an integer above 0")
+    if type(max_results) is not int:
+        raise InvalidArgumentError("max_results", f"is {max_results!r}; expected an integer")
     if output_format == "pandas":
         frames.need_pandas()
     client = Client()
     where = _experiments(client, experiment_ids, experiment_names, search_all_experiments)
     runs: list[Run] = []
     token: str | None = None
-    while True:
+    while len(runs) < max_results:
         size = min(max_results - len(runs), _PAGE)
         page = client.search_runs(where, filter_string, run_view_type, size, order_by, token)
         runs += page
         token = page.token
-        if not token or len(runs) >= max_results:
+        if not token:
             break
     return runs if output_format == "list" else frames.data_frame(runs)
 
@@ -98,8 +101,10 @@ def _experiments(
     if ids and names:
         raise InvalidArgumentError("experiment_ids", "and experiment_names are both given; give one of them")
     if names:
-        found = [client.get_experiment_by_name(name) for name in names]
-        return [experiment.experiment_id for experiment in found if experiment is not None]
+        found = {name: client.get_experiment_by_name(name) for name in names}
+        for name in (name for name, experiment in found.items() if experiment is None):
+            logger.warning("there is no experiment %r to search", name)
+        return [experiment.experiment_id for experiment in found.values() if experiment is not None]
     if ids:
         return ids
     if everywhere:

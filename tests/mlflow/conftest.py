@@ -18,6 +18,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
     daemon = DaemonProcess(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_JOURNAL_DIR", str(folder / "journals"))
+        patch.setenv("HEADRACE_READ_TIMEOUT", "120")
         for variable in ("HEADRACE_ENABLE_ASYNC_LOGGING", "HEADRACE_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
             patch.setenv(variable, "")
             patch.delenv(variable)

@@ -3,8 +3,10 @@
 Only with MLflow: ``make test-mlflow``.
 """
 
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ import headrace
 from beside import Side
 
 pytest.importorskip("mlflow")
+
+HERE = Path(__file__).parent
 
 
 def refused(call: Callable[[], Any]) -> bool:
@@ -141,6 +145,63 @@ def run_of_a_thread(side: Side, _: str) -> bool:
     return bool(found[0] == run.info.run_id)
 
 
+def long_tag(side: Side, run: str) -> int:
+    side.client.set_tag(run, "long", "x" * 8001)
+    return len(side.client.get_run(run).data.tags["long"])
+
+
+def long_tag_of_an_experiment(side: Side, run: str) -> int:
+    experiment = side.client.get_run(run).info.experiment_id
+    side.client.set_experiment_tag(experiment, "long", "x" * 8001)
+    return len(side.client.get_experiment(experiment).tags["long"])
+
+
+def own_tags(side: Side, _: str) -> list[str]:
+    side.module.set_experiment("another one")
+    with side.module.start_run() as run:
+        tags = side.module.get_run(run.info.run_id).data.tags
+    return sorted(key for key in tags if key.startswith(("headrace.", "mlflow.project")))
+
+
+def renamed_while_deleted(side: Side, run: str) -> str:
+    experiment = side.client.get_run(run).info.experiment_id
+    side.client.delete_experiment(experiment)
+    try:
+        side.client.rename_experiment(experiment, "another name")
+    except side.module.MlflowException as error:
+        return str(error.error_code)
+    return "done"
+
+
+def twice_in_a_batch(side: Side, run: str) -> dict[str, str]:
+    side.client.log_batch(run, [], [side.entities.Param("a", "1")] * 2)
+    return dict(side.client.get_run(run).data.params)
+
+
+def text_as_a_value(side: Side, run: str) -> None:
+    side.client.log_metric(run, "loss", "1.5")
+
+
+def half_a_step(side: Side, run: str) -> None:
+    side.client.log_metric(run, "loss", 1.5, step=1.5)
+
+
+def text_as_a_time(side: Side, run: str) -> None:
+    side.client.set_terminated(run, end_time="noon")
+
+
+def no_name(side: Side, run: str) -> None:
+    side.client.update_run(run, name="")
+
+
+def no_key(side: Side, run: str) -> None:
+    side.client.get_metric_history(run, "")
+
+
+def no_view(side: Side, run: str) -> None:
+    side.client.search_runs([side.client.get_run(run).info.experiment_id], run_view_type=9)
+
+
 @pytest.mark.parametrize(
     ("what", "ours", "theirs"),
     [
@@ -157,6 +218,17 @@ def run_of_a_thread(side: Side, _: str) -> bool:
         pytest.param(unknown_model, 1, None, id="23"),
         pytest.param(second_run, "MlflowException", "Exception", id="24"),
         pytest.param(run_of_a_thread, True, False, id="25"),
+        pytest.param(long_tag, None, 8000, id="13 tag"),
+        pytest.param(long_tag_of_an_experiment, None, 8001, id="13 tag of an experiment"),
+        pytest.param(own_tags, ["headrace.host", "mlflow.project.entryPoint"], [], id="27"),
+        pytest.param(renamed_while_deleted, "INVALID_PARAMETER_VALUE", "INVALID_STATE", id="29"),
+        pytest.param(twice_in_a_batch, {"a": "1"}, None, id="33"),
+        pytest.param(text_as_a_value, None, "done", id="36 value"),
+        pytest.param(half_a_step, None, "done", id="36 step"),
+        pytest.param(text_as_a_time, None, "done", id="36 time"),
+        pytest.param(no_name, None, "done", id="36 name"),
+        pytest.param(no_key, None, "done", id="36 key"),
+        pytest.param(no_view, None, "done", id="36 view"),
     ],
 )
 def test_a_difference(
@@ -171,3 +243,50 @@ def test_a_difference(
         except Exception:  # noqa: BLE001 - of several classes
             outcomes.append(None)
     assert outcomes == [ours, theirs]
+
+
+def test_26_an_erased_run_leaves_its_id(sides: tuple[Side, Side]) -> None:
+    ours, theirs = sides
+    for side in sides:
+        run = run_on(side, "26")
+        side.client.log_metric(run, "loss", 1.0)
+        side.client.delete_run(run)
+        if side is ours:
+            assert ours.client.erase_deleted([run]).run_ids == [run]
+            assert refused(lambda run=run: ours.client.log_param(run, "a", 1))  # type: ignore[misc]
+            ours.client.log_metric(run, "loss", 2.0)
+        else:
+            theirs.client._tracking_client.store._hard_delete_run(run)
+        assert refused(lambda side=side, run=run: side.client.get_run(run))  # type: ignore[misc]
+    assert refused(lambda: theirs.client.log_metric(run, "loss", 2.0)), (
+        "of nobody, not of one that was erased"
+    )
+
+
+def test_28_the_machine_is_not_measured(sides: tuple[Side, Side], caplog: pytest.LogCaptureFixture) -> None:
+    with sides[0].module.start_run(log_system_metrics=True):
+        assert "log_system_metrics" in caplog.text
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_34_times_of_a_frame_are_always_times(sides: tuple[Side, Side], runs: int) -> None:
+    kinds = []
+    for side in sides:
+        experiment = side.client.create_experiment(f"34 {runs}")
+        for _ in range(runs):
+            side.client.create_run(experiment)
+        kinds.append(str(side.module.search_runs([experiment]).dtypes["end_time"]))
+    assert kinds[0].startswith("datetime64[")
+    assert kinds[0].endswith(", UTC]")
+    assert not kinds[1].endswith(", UTC]")
+
+
+def test_every_difference_has_a_test() -> None:
+    listed = re.findall(
+        r"^\| (\d+) \|", (HERE.parents[1] / "docs" / "mlflow-differences.md").read_text(), re.MULTILINE
+    )
+    assert listed == [str(number) for number in range(1, len(listed) + 1)]
+    tests = "".join(path.read_text() for path in HERE.glob("test_*.py"))
+    for number in listed:
+        named = rf"def test_{number}_|id=\"{number}[ \"]|^    \"\"\".*\b{number}: "
+        assert re.search(named, tests, re.MULTILINE), f"difference {number}"

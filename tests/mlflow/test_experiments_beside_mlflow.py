@@ -170,3 +170,50 @@ def test_both_refuse_a_search_of_experiments(sides: tuple[Side, Side], options: 
         with pytest.raises(side.module.MlflowException) as refused:
             side.client.search_experiments(**options)
         assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+# What differs; the numbers are those of docs/mlflow-differences.md.
+
+
+@pytest.mark.parametrize(
+    ("text", "ours", "theirs"),
+    [
+        pytest.param("name LIKE 'own%' name LIKE 'own%'", None, True, id="1"),
+        pytest.param("name = 'own ä' OR name = 'none'", True, None, id="2"),
+        pytest.param("(name = 'own ä')", True, None, id="2 parentheses"),
+        pytest.param("name IN ('own ä')", True, None, id="2 IN"),
+        pytest.param("name IS NULL", False, None, id="2 IS NULL"),
+        pytest.param("tags.own = 'it''s'", True, False, id="4"),
+        pytest.param("tags.a-b/c = 'd'", True, None, id="4 keys"),
+        pytest.param("tags.own_share LIKE '100\\%'", True, False, id="5"),
+        pytest.param("name ILIKE 'OWN Ä'", True, False, id="6"),
+        pytest.param(f"name = '{'x' * 300_000}'", None, False, id="11"),
+    ],
+)
+def test_a_difference_of_searches(
+    sides: tuple[Side, Side], text: str, ours: bool | None, theirs: bool | None
+) -> None:
+    """``None``: refused; else whether it finds experiments."""
+    outcomes: list[bool | None] = []
+    for side in sides:
+        if side.client.get_experiment_by_name("own ä") is None:
+            tags = {"own": "it's", "own_share": "100%", "a-b/c": "d"}
+            side.client.create_experiment("own ä", tags=tags)
+        try:
+            outcomes.append(bool(side.client.search_experiments(filter_string=text)))
+        except side.module.MlflowException:
+            outcomes.append(None)
+    assert outcomes == [ours, theirs]
+
+
+def test_9_pages_when_experiments_come(sides: tuple[Side, Side]) -> None:
+    found = []
+    for side in sides:
+        for number in range(4):
+            side.client.create_experiment(f"page {number}")
+        asked = {"max_results": 2, "filter_string": "name LIKE 'page %'", "order_by": ["name DESC"]}
+        first = side.client.search_experiments(**asked)
+        side.client.create_experiment("page 9")
+        second = side.client.search_experiments(page_token=first.token, **asked)
+        found.append([each.name[-1] for page in (first, second) for each in page])
+    assert found == [["3", "2", "1", "0"], ["3", "2", "2", "1"]]

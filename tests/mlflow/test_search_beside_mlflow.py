@@ -5,6 +5,7 @@ end.
 """
 
 import math
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -92,7 +93,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         ours = headrace.Client(f"headrace://{daemon.ready()}")
         theirs = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
         made = Both(ours, theirs, ours.create_experiment("both"), theirs.create_experiment("both"))
-        for run in random_runs(random.Random(7)):
+        runs = list(random_runs(random.Random(7)))
+        runs[0]["params"]["own"] = "it's"
+        for run in runs:
             for client, entities, experiment in (
                 (ours, headrace, made.experiment), (theirs, mlflow.entities, made.their_experiment),
             ):  # fmt: skip
@@ -201,7 +204,9 @@ def test_both_refuse_an_order(both: Both, clause: str) -> None:
         pytest.param("end_time IS NULL", True, None, id="2 IS NULL of an attribute"),
         pytest.param("metrics.loss > -inf", True, None, id="2 inf"),
         pytest.param("metrics.loss.min < 1", True, False, id="3"),
-        pytest.param("params.`loss` = 'it''s' OR tags.a-b/c IS NULL", True, None, id="4"),
+        pytest.param("metrics.loss NOT IN (1, 2.5)", True, None, id="2 NOT IN"),
+        pytest.param("params.own = 'it''s'", True, False, id="4"),
+        pytest.param("params.a-b/c:d@e IS NULL", True, None, id="4 keys"),
         pytest.param("tags.acc LIKE '100\\%'", True, False, id="5"),
         pytest.param("tags.acc ILIKE 'ä'", True, False, id="6"),
     ],
@@ -216,6 +221,65 @@ def test_a_difference(both: Both, text: str, ours: bool | None, theirs: bool | N
             return None
 
     assert (outcome("ours"), outcome("theirs")) == (ours, theirs)
+
+
+def test_pages_when_runs_come(both: Both) -> None:
+    """9: the page after a run, or after a number of runs; and the order that a token belongs to."""
+    found = []
+    for client in (both.ours, both.theirs):
+        experiment = client.create_experiment("pages")
+        made = [client.create_run(experiment, BEGIN + at, {}, f"{at}") for at in range(4)]
+        assert made
+        first = client.search_runs([experiment], max_results=2, order_by=["start_time DESC"])
+        client.create_run(experiment, BEGIN + 9, {}, "9")
+        second = client.search_runs(
+            [experiment], max_results=2, order_by=["start_time DESC"], page_token=first.token
+        )
+        found.append([run.info.run_name for page in (first, second) for run in page])
+        try:
+            client.search_runs([experiment], max_results=2, order_by=["metrics.a"], page_token=first.token)
+        except Exception:  # noqa: BLE001 - of several classes
+            found[-1].append("refused")
+    assert found == [["3", "2", "1", "0", "refused"], ["3", "2", "2", "1"]]
+
+
+def test_everywhere(both: Both) -> None:
+    """10: without experiments; 35: all of them, with deleted ones."""
+    name = "of a deleted experiment"
+    for client in (both.ours, both.theirs):
+        experiment = client.create_experiment(name)
+        client.create_run(experiment, BEGIN, {}, name)
+        client.delete_experiment(experiment)
+    assert [run.info.run_name for run in both.ours.search_runs(None, f"run_name = '{name}'", 3)] == [name]
+    with pytest.raises(TypeError):
+        both.theirs.search_runs(filter_string=f"run_name = '{name}'")
+    found = []
+    for module, client in ((headrace, both.ours), (mlflow, both.theirs)):
+        with pytest.MonkeyPatch.context() as patch:
+            before = module.get_tracking_uri()
+            module.set_tracking_uri(client.tracking_uri)
+            patch.setenv("HEADRACE_JOURNAL_DIR", os.environ["HEADRACE_JOURNAL_DIR"])
+            runs = module.search_runs(
+                filter_string=f"run_name = '{name}'", run_view_type=3,
+                search_all_experiments=True, output_format="list",
+            )  # fmt: skip
+            module.set_tracking_uri(before)
+        found.append(len(runs))
+    assert found == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        (f"params.a = '{'x' * 300_000}'", []),
+        ("", ["start_time", *(f"metrics.m{number}" for number in range(50))]),
+    ],
+    ids=["filter", "order"],
+)
+def test_11_filters_and_orders_are_bounded(both: Both, text: str, order: list[str]) -> None:
+    with pytest.raises(InvalidArgumentError):
+        both.ours.search_runs([both.experiment], text, order_by=order)
+    both.theirs.search_runs([both.their_experiment], text, order_by=order)
 
 
 def test_differences_of_values(both: Both) -> None:

@@ -79,7 +79,7 @@ def test_a_run_is_read(fake: FakeCore, ask: Ask) -> None:
     metrics = [pb.Metric(key="a", value=math.inf, step=4), pb.Metric(key="b", value=-0.0)]
     fake.responses["GetRun"] = pb.Run(info=info, metrics=metrics, params={"p": "1"}, tags={"t": "2"})
     run = ask("get_run", RUN)
-    expected = headrace.RunInfo(RUN, "name", "3", "me", "KILLED", 1, 2, "active", "there")
+    expected = headrace.RunInfo(RUN, "3", "me", "KILLED", 1, 2, "active", "there", "name")
     assert run == headrace.Run(expected, headrace.RunData({"a": math.inf, "b": -0.0}, {"p": "1"}, {"t": "2"}))
     assert run.info.status == headrace.RunStatus.KILLED
     assert RUN in repr(run)

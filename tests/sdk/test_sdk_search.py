@@ -181,12 +181,26 @@ def test_names_that_do_not_exist_have_no_runs(two_runs: FakeCore) -> None:
     [
         {"experiment_ids": ["1"], "experiment_names": ["digits"]},
         {"output_format": "arrow"},
-        {"max_results": 0},
+        {"max_results": "9"},
     ],
 )
 def test_what_the_fluent_search_refuses(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError):
         headrace.search_runs(**options)
+
+
+def test_no_runs_were_asked_for(two_runs: FakeCore) -> None:
+    assert headrace.search_runs(["0"], max_results=0, output_format="list") == []
+    assert headrace.search_experiments(max_results=0) == []
+    assert asked(two_runs) == []
+
+
+def test_a_name_that_no_experiment_has_is_warned_of(
+    two_runs: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert headrace.search_runs(experiment_names=["nobody"], output_format="list") == []
+    assert "there is no experiment 'nobody'" in caplog.text
+    assert asked(two_runs) == []
 
 
 def test_the_fluent_search_walks_pages(fake: FakeCore) -> None:

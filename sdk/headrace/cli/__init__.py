@@ -8,10 +8,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from headrace.cli import chart, experiments, fsck, gc, history, processes, rejects, runs, search, sync
 from headrace.errors import HeadraceError
+from headrace.version import VERSION
 
 DESCRIPTION = "Log metrics of ML trainings, read them back, run the daemon that stores them."
 
@@ -40,15 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"headrace {_version()}")
+    parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for group in (processes, experiments, runs, search, history, chart, rejects, sync, gc, fsck):
         group.add_to(commands)
     return parser
-
-
-def _version() -> str:
-    try:
-        return version("headrace")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "(not installed)"
