@@ -1,4 +1,6 @@
-"""Replaces many small segments by few large ones, sorted by run, key and step.
+"""Replaces many small segments by few large ones, sorted by run, key and step, without points of erased runs.
+
+Large ones are left alone, but for those that hold such points: one after the other is written anew.
 
 Crash-safe by order: the output is stored, then one transaction makes it live and its inputs garbage, which
 the collector deletes later. A crash before the transaction leaves an object that nobody knows, which the
@@ -23,7 +25,7 @@ from headrace_storage.failpoints import failpoint
 from headrace_storage.model import SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.periodic import Lease, always, repeat
-from headrace_storage.segments.merge import Merge
+from headrace_storage.segments.merge import Merge, without_runs
 from headrace_storage.segments.read import SegmentReader
 from headrace_storage.segments.schema import ROW_GROUP
 from headrace_storage.segments.write import SegmentWriter
@@ -96,10 +98,14 @@ class Compactor:
                 break
         while self._clock() >= self._rested_at and await self._lease():
             inputs = await self._mergeable()
+            level = inputs[0].level + 1 if inputs else 0
+            if not inputs:
+                inputs = await self._segments.objects_with_erased(self._damaged, most=1)
+                level = inputs[0].level if inputs else 0
             if not inputs:
                 break
             start = self._clock()
-            swaps += await self._replace(inputs, level=inputs[0].level + 1)
+            swaps += await self._replace(inputs, level=level)
             self._rested_at = self._clock() + self._rest * (self._clock() - start)
         return swaps
 
@@ -118,8 +124,14 @@ class Compactor:
         return []
 
     async def _replace(self, inputs: Sequence[SegmentRef], *, level: int) -> bool:
-        """Merge the inputs into one object; False when one of them is damaged or went meanwhile."""
-        merge = Merge(self._reader.sources(inputs), ROW_GROUP)
+        """Merge the inputs into one object; False when one of them is damaged or went meanwhile.
+
+        Points of erased runs are left out.
+        """
+        sources = self._reader.sources(inputs)
+        if erased := await self._segments.erased_in(inputs):
+            sources = [without_runs(chunks, erased) for chunks in sources]
+        merge = Merge(sources, ROW_GROUP)
         try:
             output = await self._writer.write_merged(merge)
         except (SegmentCorruptError, SegmentMissingError) as error:
@@ -130,7 +142,8 @@ class Compactor:
             return False
         try:
             await failpoint("compact.before")
-            await self._segments.swap(inputs, output, level=level, incarnation=self._incarnation)
+            kept = output if output.rows else None
+            await self._segments.swap(inputs, kept, level=level, incarnation=self._incarnation)
         except (SegmentsMovedError, IncarnationDeadError) as error:
             await self._writer.discard(output)
             if isinstance(error, IncarnationDeadError):
@@ -138,6 +151,8 @@ class Compactor:
             _log.info("compaction was overtaken", inputs=len(inputs), error=str(error))
             return False
         await failpoint("compact.after")
+        if kept is None:
+            await self._writer.discard(output)
         _log.debug(
             "compacted",
             inputs=len(inputs),

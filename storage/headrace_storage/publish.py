@@ -62,7 +62,7 @@ class Publisher:
         self._store = store
         self._lease = lease
         self._interval = interval
-        self._published: tuple[list[int], Sequence[View]] | None = None
+        self._published: tuple[list[int], Sequence[View], Sequence[str]] | None = None
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -73,33 +73,37 @@ class Publisher:
         if not await self._lease():
             self._published = None
             return False
-        objects, views = await self._segments.objects()
-        news = [ref.id for ref in objects], views
+        known = self._published[0] if self._published else []
+        objects, views, erased = await self._segments.objects(known)
+        news = [ref.id for ref in objects], views, erased
         if news == self._published:
             return False
         folder = str(self._store.local_path(MANIFEST).parent)
-        await self._store.put(MANIFEST, manifest(objects, views).encode())
+        await self._store.put(MANIFEST, manifest(objects, views, erased).encode())
         await failpoint("publish")
-        await self._store.put(VIEW, view(folder, [str(ref.path) for ref in objects], views).encode())
+        sql = view(folder, [str(ref.path) for ref in objects], views, erased)
+        await self._store.put(VIEW, sql.encode())
         self._published = news
         return True
 
 
-def manifest(objects: Sequence[SegmentRef], views: Sequence[View] = ()) -> str:
+def manifest(objects: Sequence[SegmentRef], views: Sequence[View] = (), erased: Sequence[str] = ()) -> str:
     """The list of files, as JSON: names relative to the manifest's folder, bytes, rows, level.
 
     And the list ``views`` of what runs show of points of ``source``: of an attempt that is named, steps up to
     ``last_steps``; of others, all when ``others`` is true. A run that is no view's shows its own points.
+    Those of the runs in ``erased``, which some files still hold, are nobody's to read.
     """
     files = [{"path": ref.path, "size": ref.size, "rows": ref.rows, "level": ref.level} for ref in objects]
     rules = [
         {"run_id": seen.run_id, "source": seen.source, "last_steps": seen.limits(), "others": seen.is_own}
         for seen in views
     ]
-    return json.dumps({"format": 1, "files": files, "views": rules}, indent=1) + "\n"
+    content = {"format": 1, "files": files, "views": rules, "erased": list(erased)}
+    return json.dumps(content, indent=1) + "\n"
 
 
-def view(folder: str, paths: Iterable[str], views: Sequence[View] = ()) -> str:
+def view(folder: str, paths: Iterable[str], views: Sequence[View] = (), erased: Sequence[str] = ()) -> str:
     """SQL that creates the view ``metrics`` over ``paths`` in ``folder``."""
     base = f"coalesce(getvariable('headrace_data'), {_literal(folder)})"
     files = ",\n".join(f"  {base} || {_literal('/' + path)}" for path in paths)
@@ -114,6 +118,8 @@ def view(folder: str, paths: Iterable[str], views: Sequence[View] = ()) -> str:
         for name, kind in _COLUMNS.items()
     )
     logged = f"SELECT {columns}\nFROM read_parquet([\n{files}\n])"
+    if erased:
+        logged += f"\nWHERE run_id NOT IN ({', '.join(map(_literal, erased))})"
     return f"{_VIEW_HEAD}{_visible(logged, views)};\n"
 
 

@@ -84,7 +84,11 @@ async def test_a_file_with_other_runs_stays(eraser: Eraser, daemon: Daemon, data
     await daemon.commit(writer, runs=[RUN, OTHER], path="shared")
     await daemon.runs.delete(RUN)
     await eraser.erase(Deleted())
-    assert (await count(database, "segments"), await count(database, "segment_runs")) == (1, 1)
+    tables = ("segments", "segment_runs", "erased_points")
+    assert [await count(database, table) for table in tables] == [1, 1, 1]
+    await daemon.runs.delete(OTHER)
+    await eraser.erase(Deleted())
+    assert [await count(database, table) for table in tables] == [0, 0, 0], "now nothing else is in it"
 
 
 async def test_what_comes_later_does_not_bring_it_back(eraser: Eraser, daemon: Daemon) -> None:

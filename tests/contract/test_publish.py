@@ -69,7 +69,7 @@ async def test_an_empty_store_has_an_empty_view(training: Training, publisher: P
     assert await publisher.once()
     assert query(training.store, "SELECT count(*) FROM metrics") == [(0,)]
     assert columns(training.store) == TYPES
-    empty = {"format": 1, "files": [], "views": []}
+    empty = {"format": 1, "files": [], "views": [], "erased": []}
     assert json.loads(training.store.local_path("manifest.json").read_text()) == empty
 
 

@@ -1,8 +1,8 @@
 """Erases what was deleted, for good: ``headrace gc``.
 
 Of a run only its id stays, so that points and changes which journals still deliver make no new run. Files
-that hold nothing but points of erased runs go to the collector; points in files with other runs can be read
-through Headrace by nobody.
+that hold nothing but points of erased runs go to the collector. Those that other runs share are written anew
+by the compactor; meanwhile nobody reads these points.
 """
 
 from collections.abc import Collection
@@ -76,8 +76,12 @@ class Eraser:
 async def _erase(connection: Connection, run_ids: list[UUID]) -> None:
     await connection.execute(_QUERIES["leave_tombstones"], run_ids)
     # Segments before summaries, as the fold does.
-    rows = await connection.fetch(_QUERIES["forget_segments"], run_ids)
-    await connection.execute(_QUERIES["remove_segments"], [row["segment_id"] for row in rows])
+    segments: list[int] = []
+    # Until nothing is found: a merge that was waited for has put points elsewhere.
+    while rows := await connection.fetch(_QUERIES["set_apart"], run_ids):
+        segments += [row["segment_id"] for row in rows]
+    alone = [row["segment_id"] for row in await connection.fetch(_QUERIES["without_others"], segments)]
+    await connection.execute(_QUERIES["remove_segments"], alone)
     await connection.execute(_QUERIES["erase_runs"], run_ids)
 
 

@@ -46,20 +46,23 @@ WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
      r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[]))
 DELETE FROM runs WHERE run_id = ANY($1::uuid[])
 
--- name: forget_segments
--- The segments that hold nothing but points of erased runs.
-WITH freed AS (
-    DELETE FROM segment_runs WHERE run_id = ANY($1::uuid[]) RETURNING segment_id
+-- name: set_apart
+-- What segments hold of erased runs.
+WITH gone AS (
+    DELETE FROM segment_runs WHERE run_id = ANY($1::uuid[]) RETURNING segment_id, run_id
 )
-SELECT DISTINCT segment_id FROM freed
-WHERE NOT EXISTS (
-    SELECT FROM segment_runs AS rest WHERE rest.segment_id = freed.segment_id AND rest.run_id <> ALL($1::uuid[])
-)
+INSERT INTO erased_points (segment_id, run_id) SELECT segment_id, run_id FROM gone RETURNING segment_id
+
+-- name: without_others
+-- Those segments that hold nothing else.
+SELECT DISTINCT segment_id FROM unnest($1::bigint[]) AS given (segment_id)
+WHERE NOT EXISTS (SELECT FROM segment_runs AS rest WHERE rest.segment_id = given.segment_id)
 
 -- name: remove_segments
 WITH u AS (DELETE FROM unfolded WHERE segment_id = ANY($1::bigint[])),
      r AS (DELETE FROM refold WHERE segment_id = ANY($1::bigint[])),
      i AS (DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])),
+     e AS (DELETE FROM erased_points WHERE segment_id = ANY($1::bigint[])),
      s AS (DELETE FROM segments WHERE id = ANY($1::bigint[]) RETURNING path)
 INSERT INTO garbage (path) SELECT path FROM s WHERE path IS NOT NULL
 

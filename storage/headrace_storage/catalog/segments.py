@@ -29,6 +29,14 @@ class Plan(NamedTuple):
     views: Sequence[View] = ()
 
 
+class Live(NamedTuple):
+    """All objects by id, all views, and the erased runs of which some object still holds points."""
+
+    segments: Sequence[SegmentRef]
+    views: Sequence[View]
+    erased: Sequence[str]
+
+
 class Segments:
     """The segments of one catalog. Every method may raise CatalogUnavailableError."""
 
@@ -37,11 +45,22 @@ class Segments:
 
     async def plan(self, run_ids: Collection[str]) -> Plan:
         """All live segments with points that the runs show, inline ones with their bytes; one snapshot."""
-        return await self._plan("plan", list(run_ids))
+        async with self._database.acquire() as connection:
+            return await self._plan(connection, "plan", list(run_ids))
 
-    async def objects(self) -> Plan:
-        """All live segments that are objects, and all views; one snapshot."""
-        return await self._plan("objects")
+    async def objects(self, known: Collection[int] = ()) -> Live:
+        """All live segments that are objects, and what there is to know about them; one snapshot.
+
+        ``known``: those that were asked for before. Others may hold points of erased runs that journals
+        delivered since, and are marked for the compactor.
+        """
+        async with self._database.transaction("repeatable_read", readonly=True) as connection:
+            plan = await self._plan(connection, "objects")
+            new = sorted({ref.id for ref in plan.segments}.difference(known))
+            rows = await connection.fetch(_QUERIES["erased_in_objects"], new)
+        if rows and new:
+            await self._set_apart(new)
+        return Live(*plan, [row["run_id"].hex for row in rows])
 
     async def page(self, after: int, limit: int) -> list[SegmentRef]:
         """Live segments whose id is above ``after``, inline ones with their bytes, by id."""
@@ -71,14 +90,28 @@ class Segments:
         """The oldest of what :meth:`small_objects` counted: at most ``most``, ``most_rows`` together."""
         return await self._refs("mergeable_objects", level, below, list(without), most, most_rows)
 
+    async def objects_with_erased(self, without: Collection[int], *, most: int) -> list[SegmentRef]:
+        """The oldest folded objects that still hold points of erased runs; not ``without``."""
+        return await self._refs("objects_with_erased", list(without), most)
+
+    async def erased_in(self, segments: Sequence[SegmentRef]) -> list[str]:
+        """The erased runs whose points these segments still hold."""
+        ids = [ref.id for ref in segments]
+        await self._set_apart(ids)
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["erased_in"], ids)
+        return [row["run_id"].hex for row in rows]
+
     async def drainable(self, without: Collection[int], *, most: int, most_bytes: int) -> list[SegmentRef]:
         """The oldest folded inline segments: at most ``most``, of ``most_bytes`` together."""
         return await self._refs("drainable", list(without), most, most_bytes)
 
     async def swap(
-        self, inputs: Sequence[SegmentRef], output: NewSegment, *, level: int, incarnation: int
+        self, inputs: Sequence[SegmentRef], output: NewSegment | None, *, level: int, incarnation: int
     ) -> None:
-        """Replace ``inputs`` by ``output``, an object that holds exactly their points, in one transaction.
+        """Replace ``inputs`` by ``output`` in one transaction.
+
+        It is an object that holds exactly their points, without those of erased runs; ``None``: none is left.
 
         Raises:
             SegmentsMovedError: an input is not live any more, or not folded. Nothing happened.
@@ -97,6 +130,8 @@ class Segments:
             await connection.execute(_QUERIES["remove_runs"], ids)
             retired = [row["path"] for row in removed if row["path"] is not None]
             await connection.execute(_QUERIES["retire_objects"], retired)
+            if output is None:
+                return
             await connection.execute(
                 _QUERIES["register"],
                 incarnation,
@@ -150,9 +185,13 @@ class Segments:
             rows = await connection.fetch(_QUERIES["unregistered"], list(paths))
         return [row["path"] for row in rows]
 
-    async def _plan(self, query: str, *args: Any) -> Plan:
+    async def _set_apart(self, segment_ids: Sequence[int]) -> None:
+        """Marks what segments hold of erased runs: a journal delivered it late."""
         async with self._database.acquire() as connection:
-            rows = await connection.fetch(_QUERIES[query], *args)
+            await connection.execute(_QUERIES["set_apart"], segment_ids)
+
+    async def _plan(self, connection: Connection, query: str, *args: Any) -> Plan:
+        rows = await connection.fetch(_QUERIES[query], *args)
         views = decode_views(rows[0]["views"]) if rows else []
         return Plan([SegmentRef(*tuple(row)[:-1]) for row in rows], views)
 

@@ -60,6 +60,33 @@ FROM (
 WHERE rows_so_far <= $5
 ORDER BY id
 
+-- name: set_apart
+WITH gone AS (
+    DELETE FROM segment_runs USING erased_runs
+    WHERE segment_runs.segment_id = ANY($1::bigint[]) AND erased_runs.run_id = segment_runs.run_id
+    RETURNING segment_runs.segment_id, segment_runs.run_id
+)
+INSERT INTO erased_points (segment_id, run_id) SELECT segment_id, run_id FROM gone
+
+-- name: erased_in
+SELECT DISTINCT run_id FROM erased_points WHERE segment_id = ANY($1::bigint[])
+
+-- name: erased_in_objects
+-- $1: segments that may hold some that nobody has set apart.
+SELECT run_id FROM erased_points JOIN segments s ON s.id = segment_id WHERE path IS NOT NULL
+UNION
+SELECT run_id FROM segment_runs JOIN erased_runs USING (run_id) WHERE segment_id = ANY($1::bigint[])
+ORDER BY run_id
+
+-- name: objects_with_erased
+SELECT id, path, NULL::bytea AS inline, rows, size, checksum, level
+FROM segments s
+WHERE path IS NOT NULL AND id <> ALL($1::bigint[])
+  AND EXISTS (SELECT FROM erased_points e WHERE e.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM unfolded u WHERE u.segment_id = s.id)
+  AND NOT EXISTS (SELECT FROM refold r WHERE r.segment_id = s.id)
+ORDER BY id LIMIT $2
+
 -- name: drainable
 SELECT b.id, b.path, i.data AS inline, b.rows, b.size, b.checksum, b.level
 FROM (
@@ -92,18 +119,26 @@ SELECT count(DISTINCT segment_id) FROM refold WHERE segment_id = ANY($1::bigint[
 DELETE FROM inline_segments WHERE segment_id = ANY($1::bigint[])
 
 -- name: remove_runs
+WITH e AS (DELETE FROM erased_points WHERE segment_id = ANY($1::bigint[]))
 DELETE FROM segment_runs WHERE segment_id = ANY($1::bigint[])
 
 -- name: retire_objects
 INSERT INTO garbage (path) SELECT unnest($1::text[])
 
 -- name: register
+-- Of a run that was erased since the points were read, they are for the compactor only.
 WITH registered AS (
     INSERT INTO segments (incarnation, path, rows, size, checksum, level) VALUES ($1, $2, $3, $4, $5, $6)
     RETURNING id
+), held AS (
+    SELECT run_id, EXISTS (SELECT FROM erased_runs WHERE erased_runs.run_id = given.run_id) AS is_erased
+    FROM unnest($7::uuid[]) AS given (run_id)
+), apart AS (
+    INSERT INTO erased_points (segment_id, run_id)
+    SELECT registered.id, run_id FROM registered, held WHERE is_erased
 )
 INSERT INTO segment_runs (run_id, segment_id)
-SELECT run_id, registered.id FROM registered, unnest($7::uuid[]) AS run_id
+SELECT run_id, registered.id FROM registered, held WHERE NOT is_erased
 
 -- name: garbage
 SELECT path FROM garbage WHERE retired_at <= clock_timestamp() - make_interval(secs => $1)

@@ -7,7 +7,7 @@ only while a series of many chunks goes through whose steps do not ascend.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headrace_storage.model import Rows, Series
 from headrace_storage.segments.columns import concat, look_up, order_of, sort_by_series, steps_ascend, take
-from headrace_storage.segments.names import MANY, joined
+from headrace_storage.segments.names import MANY, Names, joined
 
 _NO_SERIES = np.uint32(0)
 
@@ -165,6 +165,27 @@ def _order(
         by_step = np.lexsort((step, series))
         order = by_step if order is None else order[by_step]
     return table, series, order
+
+
+def without_runs(chunks: Iterator[Chunk], run_ids: Collection[str]) -> Iterator[Chunk]:
+    """A source without the points of these runs."""
+    left_out = frozenset(run_ids)
+    for rows, rest_from in chunks:
+        kept = np.fromiter((series.run_id not in left_out for series in rows.series_table), np.bool_)
+        yield Chunk(rows if kept.all() else _only(rows, kept), rest_from)
+
+
+def _only(rows: Rows, kept: NDArray[np.bool_]) -> Rows:
+    """The points of some series, and no names of others."""
+    table = rows.series_table
+    names = (
+        Names.of(table).take(np.flatnonzero(kept)).narrowed()
+        if len(kept) >= MANY
+        else ([series for series, is_kept in zip(table, kept.tolist(), strict=True) if is_kept])
+    )
+    code_of = np.cumsum(kept, dtype=np.uint32) - np.uint32(1)
+    chosen = take(rows, look_up(kept, rows.series))
+    return replace(chosen, series=look_up(code_of, chosen.series), series_table=names)
 
 
 def _table(tables: Sequence[Sequence[Series]]) -> tuple[Sequence[Series], list[NDArray[np.uint32]]]:
