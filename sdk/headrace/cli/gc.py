@@ -59,8 +59,10 @@ def _gc(options: argparse.Namespace) -> int:
     runs = options.runs and [find_run_id(client, text, ViewType.DELETED_ONLY) for text in options.runs]
     named = options.experiments
     experiments = named and [experiment_of(client, text).experiment_id for text in named]
-    erased = client.erase_deleted(runs, experiments, older_than=options.older_than, dry_run=not options.yes)
-    names = {} if options.yes else _names(client, erased)
+    erased = client.erase_deleted(runs, experiments, older_than=options.older_than, dry_run=True)
+    names = _names(client, erased)
+    if options.yes:
+        erased = client.erase_deleted(runs, experiments, older_than=options.older_than)
     rows = [("run", each, names.get(each, "")) for each in erased.run_ids]
     rows += [("experiment", each, names.get(each, "")) for each in erased.experiment_ids]
     output.show(options, ("KIND", "ID", "NAME"), rows, {"erased": options.yes, **erased._asdict()})

@@ -13,7 +13,10 @@ Lines = list[list[str]]
 
 _BETWEEN = "  "
 _NARROWEST = 12
-"""Places that a column keeps, if it needs as many."""
+"""Places that a column keeps in a table that comes in parts, if it needs as many."""
+
+_LEAST = 8
+"""The same in a list that is kept whole so."""
 
 _ID, _TIME = slice(8), slice(2, 16)
 
@@ -54,10 +57,7 @@ def fitting(lines: Sequence[Sequence[str]], room: int) -> list[Lines]:
         if _total(widths) > room and name in SHORT:
             columns[place] = [name, *(cell[SHORT[name]] for cell in cells)]
             widths[place] = max(map(width, columns[place]))
-    uncut, bound = widths, max(widths)
-    while bound > _NARROWEST and _total(widths) > room:
-        bound -= 1
-        widths = [_most(name, one, bound) for name, one in zip(lines[0], uncut, strict=True)]
+    widths = _bounded(lines[0], widths, room)
     beside_it = max(widths[1:], default=0) + len(_BETWEEN)
     widths[0] = min(widths[0], max(_NARROWEST, room - beside_it))
     columns = [
@@ -66,6 +66,17 @@ def fitting(lines: Sequence[Sequence[str]], room: int) -> list[Lines]:
     ]
     parts = _parts(widths, room)
     return [[list(line) for line in zip(columns[0], *columns[part], strict=True)] for part in parts]
+
+
+def _bounded(names: Sequence[str], needed: Sequence[int], room: int) -> list[int]:
+    """What columns get of what they need: the widest give first."""
+    least = _NARROWEST if names[0] in _KEYS else _LEAST
+
+    def at(bound: int) -> list[int]:
+        return [_most(name, one, bound) for name, one in zip(names, needed, strict=True)]
+
+    bounds = (bound for bound in range(max(needed), least - 1, -1) if _total(at(bound)) <= room)
+    return at(next(bounds, _NARROWEST))
 
 
 def _most(name: str, needed: int, bound: int) -> int:

@@ -68,6 +68,8 @@ def watch(options: argparse.Namespace, client: Client, run_id: str) -> None:
             known = lines = _lines(client, run, summaries, seen, now)
             seen = now
         except UnavailableError as error:
+            if not known:
+                raise
             run, lines = None, [*known, _fitting(f"({error})")]
         _print(lines, shown)
         shown = lines
