@@ -19,6 +19,7 @@ from headrace.core import Core
 from headrace.entities import Run, RunStatus
 from headrace.errors import HeadraceError
 from headrace.journal.run_log import RunLog
+from headrace.machine import Sampler
 
 
 class ActiveRun(Run):
@@ -43,7 +44,7 @@ class ActiveRun(Run):
 class Session:
     """A run that this process started or joined, until it ends it."""
 
-    __slots__ = ("below", "core", "ended", "log", "pid", "run", "shared")
+    __slots__ = ("below", "core", "ended", "log", "pid", "run", "sampler", "shared")
 
     def __init__(self, run: ActiveRun, core: Core, log: RunLog) -> None:
         self.run = run
@@ -52,6 +53,7 @@ class Session:
         self.pid = os.getpid()
         self.shared = threading.current_thread() is threading.main_thread()
         self.below: Session | None = None
+        self.sampler: Sampler | None = None
         self.ended = False
 
     @property
@@ -62,6 +64,8 @@ class Session:
     def end(self, status: RunStatus) -> None:
         """Ends the run, or this process's part in it."""
         remove(self)
+        if self.sampler is not None and not self.inherited:
+            self.sampler.end()
         if self.log.attempt and not self.inherited:
             record.end(self.log, self.core.process_id, status)
 

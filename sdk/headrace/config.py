@@ -32,6 +32,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _pause(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise ValueError(text)
+    return value
+
+
 def _fraction(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1:
@@ -88,6 +95,17 @@ class Settings:
     """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
     async_logging: bool = _setting(waiting.VARIABLE, _boolean, "true or false", default=True)
     """Whether logging calls that do not say ``synchronous=`` return at once."""
+    system_metrics: bool = _setting(
+        "HEADRACE_ENABLE_SYSTEM_METRICS_LOGGING", _boolean, "true or false", default=False
+    )
+    """Whether runs measure the machine that do not say ``log_system_metrics=``."""
+    system_metrics_interval: float = _setting(
+        "HEADRACE_SYSTEM_METRICS_SAMPLING_INTERVAL", _pause, "seconds, above 0", default=10.0
+    )
+    system_metrics_node: str = _setting(
+        "HEADRACE_SYSTEM_METRICS_NODE_ID", str, "a part of metrics' keys", default=""
+    )
+    """Tells machines of one run apart: ``system/NODE/cpu_utilization_percentage``."""
     start_timeout: float = _setting("HEADRACE_START_TIMEOUT", _seconds, "seconds, 0 or more", default=5.0)
     """How long starting a run waits for the daemon before it goes on with the journal alone."""
     read_timeout: float = _setting("HEADRACE_READ_TIMEOUT", _seconds, "seconds, 0 or more", default=30.0)

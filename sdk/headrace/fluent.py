@@ -5,26 +5,26 @@ Each logging call returns at once, when what it logs is in the journal, with a :
 as in MLflow.
 """
 
-import logging
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from headrace import active, experiment, lifecycle, record, run_tags, values, waiting
+from headrace import active, experiment, lifecycle, machine, record, run_tags, values, waiting
 from headrace.active import ActiveRun
 from headrace.calls import runs
+from headrace.calls.metrics import get_metric_summaries
 from headrace.calls.runs import run_with_id
 from headrace.client import Client
 from headrace.config import Settings
 from headrace.core import Core, core_for
-from headrace.entities import Metric, Param, Run, RunStatus, RunTag
-from headrace.errors import InvalidArgumentError
+from headrace.entities import Metric, MetricSummary, Param, Run, RunStatus, RunTag
+from headrace.errors import HeadraceError, InvalidArgumentError
 from headrace.faces import ask
 from headrace.journal.run_log import RunLog
 from headrace.links import Link, link_to
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri
-
-logger = logging.getLogger("headrace")
 
 _current = active.context.get
 
@@ -57,7 +57,9 @@ def start_run(  # noqa: PLR0917 - MLflow's order
         parent_run_id: the parent of a new run.
         tags: set on the run; values become text.
         description: the run's note (the tag ``mlflow.note.content``).
-        log_system_metrics: of MLflow. Headrace measures no machines: true is answered with a warning.
+        log_system_metrics: log what this machine does, every 10 s
+            (``HEADRACE_SYSTEM_METRICS_SAMPLING_INTERVAL``), under MLflow's keys: processors, memory, disk and
+            network of Linux, no GPUs. Default: ``HEADRACE_ENABLE_SYSTEM_METRICS_LOGGING``, else not.
         resume_from_step: with ``run_id``, hide all points from this step on that earlier attempts logged, or
             whose processes still deliver them. Nothing is lost: see ``headrace runs rewinds``. All processes
             of a launch may say so; they share one attempt (``HEADRACE_ATTEMPT``).
@@ -73,8 +75,6 @@ def start_run(  # noqa: PLR0917 - MLflow's order
     if not nested and (running := active.own()) is not None and not running.inherited:
         problem = f"is False and run {running.run.info.run_id} is active: call end_run(), or pass nested=True"
         raise InvalidArgumentError("nested", problem)
-    if log_system_metrics:
-        logger.warning("log_system_metrics: Headrace measures no machines; log what you measure as metrics")
     given = run_tags.with_note(values.tags(tags), description)
     if run_name is not None:
         given.pop(run_tags.RUN_NAME, None)  # as in MLflow; its client refuses both
@@ -96,6 +96,8 @@ def start_run(  # noqa: PLR0917 - MLflow's order
         target = experiment.target(core, settings, experiment_id)
         session = lifecycle.create(core, settings, target, given, fork)
     active.push(session)
+    if settings.system_metrics if log_system_metrics is None else log_system_metrics:
+        session.sampler = machine.measure(session.log, settings, partial(_summaries, core, run_id))
     return session.run
 
 
@@ -341,6 +343,14 @@ def _step(name: str, step: int | None) -> int | None:
     if not -(1 << 63) < whole < 1 << 63:
         raise InvalidArgumentError(name, f"is {whole}; expected an integer of 64 bits, and not the least one")
     return whole
+
+
+def _summaries(core: Core, run_id: str | None) -> Mapping[str, MetricSummary]:
+    """What a run that is continued has; nothing when no daemon answers."""
+    if run_id is not None:
+        with contextlib.suppress(HeadraceError):
+            return get_metric_summaries(run_id).ask(core, core.settings.start_timeout)
+    return {}
 
 
 def _parent(core: Core, outer: active.Session | None, parent_run_id: str | None) -> str | None:

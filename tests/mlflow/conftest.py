@@ -1,7 +1,10 @@
 """The two sides, and scenarios played on both. MLflow is loaded only where it is used."""
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +12,20 @@ import headrace
 from beside import Side
 from headrace import active
 from ingest_daemon import DaemonProcess
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_sqlite() -> None:
+    """MLflow's database need not survive the machine: waiting for the disk took most of the time here."""
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return
+    sqlalchemy: Any = importlib.import_module("sqlalchemy")  # comes with MLflow
+
+    def no_waiting(connection: Any, _: Any) -> None:
+        if "sqlite" in type(connection).__module__:
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", no_waiting)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 
 import headrace
 from beside import Side
+from headrace import machine
 
 pytest.importorskip("mlflow")
 
@@ -263,9 +264,17 @@ def test_26_an_erased_run_leaves_its_id(sides: tuple[Side, Side]) -> None:
     )
 
 
-def test_28_the_machine_is_not_measured(sides: tuple[Side, Side], caplog: pytest.LogCaptureFixture) -> None:
-    with sides[0].module.start_run(log_system_metrics=True):
-        assert "log_system_metrics" in caplog.text
+def test_28_the_machine_is_measured_with_the_same_keys_and_no_gpus() -> None:
+    from mlflow.system_metrics import system_metrics_monitor as theirs  # noqa: PLC0415 - as everything of it
+    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor  # noqa: PLC0415
+
+    monitors = [theirs.CPUMonitor(), theirs.DiskMonitor(), theirs.NetworkMonitor()]
+    known: set[str] = set()
+    for monitor in monitors:
+        monitor.collect_metrics()
+        known |= monitor.aggregate_metrics().keys()
+    assert machine.Machine().sample().keys() == known
+    assert GPUMonitor
 
 
 @pytest.mark.parametrize("runs", [0, 1])

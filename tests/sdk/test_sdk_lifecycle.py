@@ -1,7 +1,6 @@
 """Deleted and restored, renamed and tagged, resumed and found again: what MLflow's scripts do with runs."""
 
 import contextvars
-import logging
 import subprocess
 import threading
 from pathlib import Path
@@ -214,16 +213,6 @@ def test_a_resumed_run_takes_name_description_and_tags(fake: FakeCore) -> None:
     assert written == {key: value for key, value in expected.items() if key != "kept"}
     headrace.end_run()
     assert headrace.start_run(RUN, run_name="a", tags={"mlflow.runName": "b"}).info.run_name == "a"
-
-
-def test_system_metrics_are_declined(caplog: pytest.LogCaptureFixture) -> None:
-    for measure in (None, False):
-        with headrace.start_run(log_system_metrics=measure):
-            pass
-    assert not caplog.records
-    with caplog.at_level(logging.WARNING), headrace.start_run(log_system_metrics=True):
-        pass
-    assert "measures no machines" in caplog.text
 
 
 def test_a_run_is_updated(fake: FakeCore, ask: Ask) -> None:
