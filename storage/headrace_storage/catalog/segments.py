@@ -95,11 +95,16 @@ class Segments:
         return await self._refs("objects_with_erased", list(without), most)
 
     async def erased_in(self, segments: Sequence[SegmentRef]) -> list[str]:
-        """The erased runs whose points these segments still hold."""
+        """The erased runs whose points these segments, which are folded, still hold.
+
+        What the fold has counted of them is forgotten.
+        """
         ids = [ref.id for ref in segments]
         await self._set_apart(ids)
         async with self._database.acquire() as connection:
             rows = await connection.fetch(_QUERIES["erased_in"], ids)
+            if rows:
+                await connection.execute(_QUERIES["forget_summaries"], [row["run_id"] for row in rows])
         return [row["run_id"].hex for row in rows]
 
     async def drainable(self, without: Collection[int], *, most: int, most_bytes: int) -> list[SegmentRef]:

@@ -71,6 +71,9 @@ INSERT INTO erased_points (segment_id, run_id) SELECT segment_id, run_id FROM go
 -- name: erased_in
 SELECT DISTINCT run_id FROM erased_points WHERE segment_id = ANY($1::bigint[])
 
+-- name: forget_summaries
+DELETE FROM summaries WHERE run_id = ANY($1::uuid[])
+
 -- name: erased_in_objects
 -- $1: segments that may hold some that nobody has set apart.
 SELECT run_id FROM erased_points JOIN segments s ON s.id = segment_id WHERE path IS NOT NULL
