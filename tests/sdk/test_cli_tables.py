@@ -1,5 +1,7 @@
 """Tables: full for programs, cut to fit a terminal, whatever the cells hold."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -77,6 +79,13 @@ def test_an_empty_table_says_so_to_a_person(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     tables.table(["NAME"], [])
     assert capsys.readouterr().err == "nothing found\n"
+
+
+def test_letters_that_the_terminal_does_not_know() -> None:
+    program = "from headrace.cli import main, runs; runs._list = lambda _: print('训 é') or 0; main(['runs'])"
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
+    assert done.stdout.strip() == rb"\u8bad " + "é".encode("latin-1")
 
 
 @pytest.mark.parametrize("group", ["runs", "experiments"])

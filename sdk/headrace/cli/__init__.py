@@ -5,6 +5,7 @@ usage, 130 interrupted.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments in (["experiments"], ["runs"]):
         arguments.append("list")
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names have letters that few encodings know
     try:
         result: int = options.run(options)
         sys.stdout.flush()
