@@ -13,6 +13,7 @@ from headrace_ingest.activity import Activity
 from headrace_ingest.attendance import Attendance
 from headrace_ingest.committer import Committer
 from headrace_ingest.config import Config, StartError
+from headrace_ingest.histories import Histories
 from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.memory import return_freed_memory
@@ -35,12 +36,14 @@ from headrace_storage.catalog.writers import Writers
 from headrace_storage.charts import Charts
 from headrace_storage.collect import Collector
 from headrace_storage.compact import Compactor
+from headrace_storage.downsample import Downsampler
 from headrace_storage.errors import CatalogUnavailableError, StorageError
 from headrace_storage.fold import Fold
 from headrace_storage.history import History
 from headrace_storage.objects import LocalStore
 from headrace_storage.periodic import repeat
 from headrace_storage.publish import Publisher
+from headrace_storage.scan import Scans
 from headrace_storage.segments.write import SegmentWriter
 
 log = structlog.get_logger("headrace")
@@ -92,18 +95,27 @@ async def serve(
 
         activity, attendance = Activity(), Attendance()
         committer = Committer(Commits(for_commits), incarnation, config.bounds)
-        writers = Writers(for_calls)
+        runs, writers = Runs(for_calls), Writers(for_calls)
         ingest = IngestService(writers, committer, activity, attendance, config.bounds)
         history = History(Segments(for_calls), store)
         summaries = Summaries(for_calls, store)
         charts = Charts(Segments(for_calls), store)
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
+        scans = Scans(Segments(for_calls), store, writers.labels)
         tracking = TrackingService(
-            Runs(for_calls),
+            runs,
             writers,
             summaries,
             history,
             charts,
+            histories=Histories(
+                runs,
+                writers,
+                summaries,
+                history=history,
+                scans=scans,
+                downsampler=Downsampler(scans, charts),
+            ),
             experiments=Experiments(for_calls),
             search=search,
             eraser=Eraser(for_calls),

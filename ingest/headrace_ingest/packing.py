@@ -24,19 +24,25 @@ def history_chunks(parts: Iterable[Columns], *, packed: bool) -> Iterator[bytes]
     """The messages, serialised, of points that come in parts."""
     for part in parts:
         for at in range(0, len(part.step), CHUNK):
-            columns = [np.ascontiguousarray(column[at : at + CHUNK]) for column in part]
+            end = at + CHUNK
+            columns = Columns(part.step[at:end], part.timestamp[at:end], part.value[at:end])
             if packed:
-                steps, timestamps, values = map(pack, columns)
+                chunk = packed_chunk(columns)
             else:
                 steps, timestamps, values = (column.tobytes() for column in columns)
-            chunk = pb.HistoryChunk(
-                steps=steps, timestamps=timestamps, values=values, packed=len(columns[0]) if packed else 0
-            )
+                chunk = pb.HistoryChunk(steps=steps, timestamps=timestamps, values=values)
             yield chunk.SerializeToString()
+
+
+def packed_chunk(columns: Columns) -> pb.HistoryChunk:
+    """Points, one at least, as a packed chunk."""
+    steps, timestamps, values = map(pack, columns)
+    return pb.HistoryChunk(steps=steps, timestamps=timestamps, values=values, packed=len(columns.step))
 
 
 def pack(column: NDArray[Any]) -> bytes:
     """A column of at least one 8-byte value, as ``HistoryChunk`` describes it."""
+    column = np.ascontiguousarray(column)
     words = column.view(np.uint64)
     differences = int(np.bitwise_or.reduce(words ^ words[0]))
     places = [place for place in range(8) if differences >> 8 * place & 0xFF]

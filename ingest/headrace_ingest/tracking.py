@@ -1,8 +1,8 @@
 """The tracking service: metadata and reads. Translation only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import islice
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -10,7 +10,8 @@ import grpc
 from headrace_ingest import changes, messages
 from headrace_ingest.activity import Activity
 from headrace_ingest.bounds import DEFAULTS, Bounds
-from headrace_ingest.packing import history_chunks
+from headrace_ingest.histories import Histories
+from headrace_ingest.history_questions import MAX_BUCKETS
 from headrace_ingest.status import told
 from headrace_proto.limits import text_problem
 from headrace_proto.v1 import tracking_pb2 as pb
@@ -27,12 +28,12 @@ from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
 
 Unary = Callable[[Any], Awaitable[Any]]
+Stream = Callable[[Any], AsyncGenerator[bytes, None]]
 
 DEFAULT_RESULTS: Final = 1000
 MAX_RESULTS: Final = 50_000
 
 DEFAULT_BUCKETS: Final = 1000
-MAX_BUCKETS: Final = 10_000
 
 _STAGES: Final = {
     pb.VIEW_TYPE_UNSPECIFIED: (True, False),
@@ -44,9 +45,6 @@ _STAGES: Final = {
 
 _MANY_RUNS: Final = 200
 """So many runs become a message in a thread, which leaves the loop to others: it takes 20 us each."""
-
-_AHEAD: Final = 16
-"""Messages of a history that are made at once, in a thread: 13 to 24 MiB."""
 
 
 class TrackingService:
@@ -62,6 +60,7 @@ class TrackingService:
         history: History,
         charts: Charts,
         *,
+        histories: Histories,
         experiments: Experiments,
         search: RunSearch,
         eraser: Eraser,
@@ -75,6 +74,7 @@ class TrackingService:
         self._summaries = summaries
         self._history = history
         self._charts = charts
+        self._histories = histories
         self._search = search
         self._eraser = eraser
         self._rewinds = rewinds
@@ -108,11 +108,15 @@ class TrackingService:
             )
             for request, method in unary.items()
         }
-        methods["GetMetricHistory"] = grpc.unary_stream_rpc_method_handler(
-            self._stream_history,
-            request_deserializer=pb.GetMetricHistoryRequest.FromString,
-            response_serializer=None,  # they are bytes already
-        )
+        for request, stream in (
+            (pb.GetMetricHistoryRequest, self._histories.one),
+            (pb.GetMetricHistoriesRequest, self._histories.many),
+        ):
+            methods[request.DESCRIPTOR.name.removesuffix("Request")] = grpc.unary_stream_rpc_method_handler(
+                self._streaming(stream),
+                request_deserializer=request.FromString,
+                response_serializer=None,  # they are bytes already
+            )
         return grpc.method_handlers_generic_handler(self.NAME, methods)
 
     async def create_experiment(self, request: pb.CreateExperimentRequest) -> pb.Experiment:
@@ -244,15 +248,6 @@ class TrackingService:
         number, undone = request.number, request.undone
         return messages.rewind(await self._rewinds.change(request.run_id, number, undone=undone))
 
-    async def history(self, request: pb.GetMetricHistoryRequest) -> AsyncIterator[bytes]:
-        """All points of a key in logged order, as serialised chunks."""
-        run = await self._runs.get_run(request.run_id)
-        parts = await self._history.columns(run.run_id, request.key)
-        chunks = history_chunks(parts, packed=request.packed)
-        while batch := await asyncio.to_thread(lambda: list(islice(chunks, _AHEAD))):
-            for chunk in batch:
-                yield chunk
-
     def _check_filter(self, request: pb.SearchRunsRequest | pb.ListExperimentsRequest) -> None:
         length = len(request.filter) + sum(map(len, request.order_by))
         if length > self._bounds.filter:
@@ -267,11 +262,14 @@ class TrackingService:
 
         return answer
 
-    async def _stream_history(self, request: Any, context: Any) -> None:
-        with self._activity.busy():
-            async with told(context):
-                async for chunk in self.history(request):
-                    await context.write(chunk)
+    def _streaming(self, method: Stream) -> Callable[[Any, Any], Awaitable[None]]:
+        async def answer(request: Any, context: Any) -> None:
+            with self._activity.busy():
+                async with told(context), aclosing(method(request)) as chunks:
+                    async for chunk in chunks:
+                        await context.write(chunk)
+
+        return answer
 
 
 def _stages(view_type: pb.ViewType, argument: str = "view_type") -> tuple[bool, bool]:

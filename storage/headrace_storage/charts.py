@@ -70,7 +70,7 @@ class Charts:
         view: View,
         wanted: Wanted,
         stored: list[tuple[SegmentRef, Rollups]],
-        rest: "_Rest",
+        rest: "Rest",
     ) -> None:
         """What a view shows: rollups into ``stored``, and into ``rest`` the points that have none.
 
@@ -100,7 +100,7 @@ class Charts:
 
     def _draw(self, plan: Sequence[SegmentRef], views: Sequence[View], wanted: Wanted) -> Rollups:
         stored: list[tuple[SegmentRef, Rollups]] = []
-        rest = _Rest()
+        rest = Rest()
         for view in views or [View(wanted.run_id, wanted.run_id)]:
             self._collect(plan, view, wanted, stored, rest)
         items = rest.items + sum(len(rollups) for _, rollups in stored)
@@ -114,11 +114,13 @@ class Charts:
             if split.any():
                 points = self._reader.read_points_of(ref, rollups[split])
                 rest.add(points.between(wanted.first_step, wanted.last_step))
+        if not any(map(len, whole)):
+            return rest.buckets(wanted.buckets)
         return into_buckets([*whole, rest.rolled(wanted.buckets)], wanted.buckets)
 
 
 @dataclass(slots=True)
-class _Rest:
+class Rest:
     """Points that were read, bounded in memory: the more of them, the coarser what is kept."""
 
     points: list[Points] = field(default_factory=list)
@@ -141,6 +143,13 @@ class _Rest:
         """Rollups fine enough for so many buckets, as far as they can be."""
         fine = _rolled(join(self.points), max(1, self.kept // (_FINE * buckets)))
         return np.concatenate([*self.rollups, fine])
+
+    def buckets(self, buckets: int) -> Rollups:
+        """At most so many buckets of these points; mostly with the same number of points each."""
+        if self.rollups or not self.kept:
+            return into_buckets([self.rolled(buckets)], buckets)
+        places = np.arange(self.kept) * buckets // self.kept
+        return _rolled_from(join(self.points), starts_of_groups(places.astype(np.uint32)))
 
 
 def into_buckets(parts: Sequence[Rollups], buckets: int) -> Rollups:
@@ -174,8 +183,13 @@ def _only(rollups: Rollups, which: NDArray[np.bool_]) -> Rollups:
 
 
 def _rolled(points: Points, size: int) -> Rollups:
+    return _rolled_from(points, chunks(len(points.step), size))
+
+
+def _rolled_from(points: Points, starts: NDArray[np.intp]) -> Rollups:
+    """Rollups of the points by step, which begin at these of them."""
     order = _stable(points.step)
-    return roll(points.step[order], points.value[order], chunks(len(order), size))
+    return roll(points.step[order], points.value[order], starts)
 
 
 def _stable(steps: NDArray[np.int64]) -> NDArray[np.intp]:

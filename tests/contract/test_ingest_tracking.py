@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from headrace_ingest import packing, status, tracking
+from headrace_ingest import histories, packing, status
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import errors
 from ingest_client import NOW, RUN, cells, change, connected, define, history, ship
@@ -173,7 +173,7 @@ async def test_writers_are_told_with_their_labels(channel: Any, call: Call) -> N
 
 async def test_a_long_history_comes_in_parts(channel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "CHUNK", 7)
-    monkeypatch.setattr(tracking, "_AHEAD", 3)
+    monkeypatch.setattr(histories, "_AHEAD", 3)
     shipper = ship(channel)
     await shipper.open()
     values = [float(number) for number in range(50)]

@@ -167,6 +167,7 @@ class Training:
         reader = History(Segments(self.daemon.database), self.store)
         table = await reader.get(run_id, key)
         parts = await reader.columns(run_id, key)
+        assert parts is not None
         for name in ("step", "timestamp", "value"):
             column = b"".join(getattr(part, name).tobytes() for part in parts)
             assert column == table[name].to_numpy().tobytes(), f"the two readers differ in {name}"

@@ -309,14 +309,22 @@ class GetSummariesResponse(_message.Message):
     def __init__(self, summaries: _Optional[_Iterable[_Union[MetricSummary, _Mapping]]] = ...) -> None: ...
 
 class GetMetricHistoryRequest(_message.Message):
-    __slots__ = ("run_id", "key", "packed")
+    __slots__ = ("run_id", "key", "packed", "first_step", "last_step", "writer_ids", "ranks")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     PACKED_FIELD_NUMBER: _ClassVar[int]
+    FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEP_FIELD_NUMBER: _ClassVar[int]
+    WRITER_IDS_FIELD_NUMBER: _ClassVar[int]
+    RANKS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     key: str
     packed: bool
-    def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ..., packed: bool = ...) -> None: ...
+    first_step: int
+    last_step: int
+    writer_ids: _containers.RepeatedScalarFieldContainer[str]
+    ranks: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ..., packed: bool = ..., first_step: _Optional[int] = ..., last_step: _Optional[int] = ..., writer_ids: _Optional[_Iterable[str]] = ..., ranks: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class HistoryChunk(_message.Message):
     __slots__ = ("steps", "timestamps", "values", "packed")
@@ -329,6 +337,67 @@ class HistoryChunk(_message.Message):
     values: bytes
     packed: int
     def __init__(self, steps: _Optional[bytes] = ..., timestamps: _Optional[bytes] = ..., values: _Optional[bytes] = ..., packed: _Optional[int] = ...) -> None: ...
+
+class GetMetricHistoriesRequest(_message.Message):
+    __slots__ = ("run_ids", "keys", "first_step", "last_step", "writer_ids", "ranks", "buckets", "max_points", "page_token")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEP_FIELD_NUMBER: _ClassVar[int]
+    WRITER_IDS_FIELD_NUMBER: _ClassVar[int]
+    RANKS_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    MAX_POINTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    first_step: int
+    last_step: int
+    writer_ids: _containers.RepeatedScalarFieldContainer[str]
+    ranks: _containers.RepeatedScalarFieldContainer[int]
+    buckets: int
+    max_points: int
+    page_token: str
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[str]] = ..., first_step: _Optional[int] = ..., last_step: _Optional[int] = ..., writer_ids: _Optional[_Iterable[str]] = ..., ranks: _Optional[_Iterable[int]] = ..., buckets: _Optional[int] = ..., max_points: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class MetricHistories(_message.Message):
+    __slots__ = ("series", "points", "writers", "new_writers", "buckets", "next_page_token")
+    class Series(_message.Message):
+        __slots__ = ("run_id", "key", "points")
+        RUN_ID_FIELD_NUMBER: _ClassVar[int]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        POINTS_FIELD_NUMBER: _ClassVar[int]
+        run_id: str
+        key: str
+        points: int
+        def __init__(self, run_id: _Optional[str] = ..., key: _Optional[str] = ..., points: _Optional[int] = ...) -> None: ...
+    class Writer(_message.Message):
+        __slots__ = ("writer_id", "labels")
+        class LabelsEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+        LABELS_FIELD_NUMBER: _ClassVar[int]
+        writer_id: str
+        labels: _containers.ScalarMap[str, str]
+        def __init__(self, writer_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    WRITERS_FIELD_NUMBER: _ClassVar[int]
+    NEW_WRITERS_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    series: _containers.RepeatedCompositeFieldContainer[MetricHistories.Series]
+    points: HistoryChunk
+    writers: bytes
+    new_writers: _containers.RepeatedCompositeFieldContainer[MetricHistories.Writer]
+    buckets: MetricChart
+    next_page_token: str
+    def __init__(self, series: _Optional[_Iterable[_Union[MetricHistories.Series, _Mapping]]] = ..., points: _Optional[_Union[HistoryChunk, _Mapping]] = ..., writers: _Optional[bytes] = ..., new_writers: _Optional[_Iterable[_Union[MetricHistories.Writer, _Mapping]]] = ..., buckets: _Optional[_Union[MetricChart, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetMetricChartRequest(_message.Message):
     __slots__ = ("run_id", "key", "buckets", "first_step", "last_step")

@@ -89,6 +89,11 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.FromString,
                 _registered_method=True)
+        self.GetMetricHistories = channel.unary_stream(
+                '/headrace.v1.Tracking/GetMetricHistories',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoriesRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.MetricHistories.FromString,
+                _registered_method=True)
         self.GetMetricChart = channel.unary_unary(
                 '/headrace.v1.Tracking/GetMetricChart',
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricChartRequest.SerializeToString,
@@ -200,6 +205,14 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMetricHistories(self, request, context):
+        """Points or buckets of several keys of several runs, by run id, key and step, those of one step as they were
+        logged; in pages, if that is asked for. NOT_FOUND: there is one of the runs not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMetricChart(self, request, context):
         """One key as a curve of so many buckets, without sending or, when they are many, reading its points.
         """
@@ -292,6 +305,11 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.GetMetricHistory,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.SerializeToString,
+            ),
+            'GetMetricHistories': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetMetricHistories,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoriesRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.MetricHistories.SerializeToString,
             ),
             'GetMetricChart': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMetricChart,
@@ -616,6 +634,33 @@ class Tracking(object):
             '/headrace.v1.Tracking/GetMetricHistory',
             headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoryRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.HistoryChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetricHistories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.v1.Tracking/GetMetricHistories',
+            headrace__proto_dot_v1_dot_tracking__pb2.GetMetricHistoriesRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.MetricHistories.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,6 +1,7 @@
 """Runs and rejects for the tracking service: reads, and writes outside any journal."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -66,6 +67,21 @@ class Runs:
         if row is None:
             raise NotFoundError("run", run_id)
         return _run(row)
+
+    async def existing(self, run_ids: Sequence[str]) -> list[str]:
+        """The ids as they are stored, each once and ascending, of runs that are deleted or not.
+
+        Raises:
+            NotFoundError: there is not one of them; it names the first.
+        """
+        ids = [_uuid(run_id) for run_id in run_ids]
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["existing"], [id_ for id_ in ids if id_ is not None])
+        found = {row["run_id"] for row in rows}
+        for run_id, id_ in zip(run_ids, ids, strict=True):
+            if id_ not in found:
+                raise NotFoundError("run", run_id)
+        return sorted(id_.hex for id_ in found)
 
     async def delete(self, run_id: str) -> Run:
         """Hides a run; one that is deleted already stays so.

@@ -1,6 +1,9 @@
 -- name: get_run
 SELECT * FROM described_runs WHERE run_id = $1
 
+-- name: existing
+SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[])
+
 -- name: delete
 UPDATE runs
 SET lifecycle_stage = 'deleted', deleted_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint

@@ -75,9 +75,11 @@ class Summaries:
         """
         return (await self._get([run_id], keys))[run_id]
 
-    async def get_many(self, run_ids: Collection[str]) -> dict[str, list[Summary]]:
-        """The summaries of all keys of each run, from one snapshot. Raises as :meth:`get` does."""
-        return await self._get(run_ids, None)
+    async def get_many(
+        self, run_ids: Collection[str], keys: Collection[str] | None = None
+    ) -> dict[str, list[Summary]]:
+        """As :meth:`get`, of each run, from one snapshot. Raises as :meth:`get` does."""
+        return await self._get(run_ids, keys)
 
     async def newest_unfolded(self) -> int:
         """The id of the newest segment that is not folded, 0 when there is none."""

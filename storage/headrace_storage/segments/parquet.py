@@ -28,34 +28,34 @@ _MOST_STEP: Final = (1 << 63) - 1
 
 def read_parquet(file: Any, run_id: str = "", key: str = "") -> Rows:
     """The points in the file; with ``run_id`` and ``key``, only that series."""
-    with _opened(file) as parquet:
-        return _read_groups(parquet, _groups_of(parquet, run_id, key), run_id, key)
+    with opened(file) as parquet:
+        return read_groups(parquet, _groups_of(parquet, run_id, key), run_id, key)
 
 
 def read_runs(file: Any, run_ids: Collection[str]) -> Iterator[Rows]:
     """The points of each row group that may hold some of the runs; others' among them."""
-    with _opened(file) as parquet:
+    with opened(file) as parquet:
         for group in range(parquet.metadata.num_row_groups):
             if any(_may_hold_run(parquet.metadata.row_group(group), run_id) for run_id in run_ids):
-                yield _read_groups(parquet, [group])
+                yield read_groups(parquet, [group])
 
 
 def read_series_points(file: Any, run_id: str, key: str) -> Points:
     """Steps and values of a series."""
-    with _opened(file) as parquet:
+    with opened(file) as parquet:
         return points_of_series(parquet, _groups_of(parquet, run_id, key), run_id, key)
 
 
 def read_series_as_logged(file: Any, run_id: str, key: str) -> list[Logged]:
     """The points of a series, in parts."""
-    with _opened(file) as parquet:
+    with opened(file) as parquet:
         return list(logged_in(parquet, _groups_of(parquet, run_id, key), run_id, key))
 
 
 def read_chunk(file: Any, group: int) -> Chunk:
     """One row group, and where the rest begins."""
-    with _opened(file) as parquet:
-        rows = _read_groups(parquet, [group])
+    with opened(file) as parquet:
+        rows = read_groups(parquet, [group])
         rest = [parquet.metadata.row_group(n) for n in range(group + 1, parquet.metadata.num_row_groups)]
         if not rest:
             return Chunk(rows, None)
@@ -65,7 +65,8 @@ def read_chunk(file: Any, group: int) -> Chunk:
 
 
 @contextmanager
-def _opened(file: Any) -> Iterator[pq.ParquetFile]:
+def opened(file: Any) -> Iterator[pq.ParquetFile]:
+    """A segment's file, its names as dictionaries."""
     with pq.ParquetFile(file, read_dictionary=TEXTS, page_checksum_verification=True) as parquet:
         version = (parquet.metadata.metadata or {}).get(FORMAT_KEY.encode())
         if version != str(FORMAT).encode():
@@ -82,7 +83,8 @@ def _groups_of(parquet: pq.ParquetFile, run_id: str, key: str) -> list[int]:
     ]
 
 
-def _read_groups(parquet: pq.ParquetFile, groups: Sequence[int], run_id: str = "", key: str = "") -> Rows:
+def read_groups(parquet: pq.ParquetFile, groups: Sequence[int], run_id: str = "", key: str = "") -> Rows:
+    """The points of some row groups; with ``run_id`` and ``key``, only that series."""
     table = parquet.read_row_groups(groups).unify_dictionaries().combine_chunks()
     return _to_rows(table, run_id, key) if len(table) else empty()
 

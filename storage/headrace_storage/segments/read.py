@@ -18,6 +18,7 @@ from headrace_storage.model import Rows, SegmentRef
 from headrace_storage.objects import ObjectStore
 from headrace_storage.segments.authors import writers_in, writers_of
 from headrace_storage.segments.columns import concat
+from headrace_storage.segments.groups import Group, first_order_times, groups_in, rows_of_group
 from headrace_storage.segments.logged import Columns, Logged, in_logged_order, logged_of
 from headrace_storage.segments.merge import Chunk
 from headrace_storage.segments.parquet import (
@@ -96,6 +97,22 @@ class SegmentReader:
     ) -> list[Result]:
         """What ``work`` makes of the points that views show, part by part. Raises as :meth:`read` does."""
         return await asyncio.to_thread(self._of_visible, refs, views, work)
+
+    def groups(self, ref: SegmentRef) -> list[Group]:
+        """An object's row groups, by its footer alone. Raises as :meth:`read` does. Blocks, as all below."""
+        try:
+            return self._open_object(ref, str(ref.path), groups_in, whole=False)
+        except SegmentCorruptError:
+            self._open_object(ref, str(ref.path), lambda _: None)  # tells more of what is wrong
+            raise
+
+    def read_group(self, ref: SegmentRef, number: int) -> Rows:
+        """The points of a row group. Raises as :meth:`read` does."""
+        return self._open_object(ref, str(ref.path), lambda file: rows_of_group(file, number))
+
+    def first_order_times(self, ref: SegmentRef, numbers: Sequence[int]) -> list[int]:
+        """The smallest order time of each row group. Raises as :meth:`read` does."""
+        return self._open_object(ref, str(ref.path), lambda file: first_order_times(file, numbers))
 
     def _of_visible(
         self, refs: Sequence[SegmentRef], views: Sequence[View], work: Callable[[Rows], Result]
