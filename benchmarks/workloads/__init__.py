@@ -53,6 +53,7 @@ HEAVY: dict[str, Workload] = {
     "storage-size": storage_size.run,
     "reads-history": reads.history,
     "reads-chart": reads.chart,
+    "reads-pages": reads.pages,
     "workers": workers.run,
     "training-loss": training.loss,
     "training-checkpoint": training.checkpoint,

@@ -10,13 +10,14 @@ import numpy as np
 
 import headrace
 from benchmarks.workloads.fleet import MESSAGE_CELLS, Fleet, Writer, values_at
-from benchmarks.workloads.fresh import fresh_daemon
+from benchmarks.workloads.fresh import fresh_daemon, pss_mb
 from benchmarks.workloads.load import beside, capacity
 
 CAPACITY_SECONDS = 4.0
 CALLS = 15
 BUCKETS = 1000
 COMMITS = 5000
+PAGE = 10_000
 
 
 def history(points: int) -> dict[str, float]:
@@ -63,6 +64,38 @@ def chart(points: int) -> dict[str, float]:
         "chart_ms": median(samples),
         "max_ms": max(samples),
         "load_per_s": reached[0],
+    }
+
+
+def pages(points: int) -> dict[str, float]:
+    """Milliseconds of a page of 10,000 out of 100 million points, and what all of them take of the daemon."""
+    with fresh_daemon() as own, Fleet(own.address, 1) as fleet:
+        [writer] = fleet.writers
+        _log(fleet, writer, 100 * points)
+        client = headrace.Client(f"headrace://{own.address}")
+        middle = writer.tail // 2
+
+        def read(steps: tuple[int, int]) -> None:
+            page = client.get_metric_histories(writer.runs[0], "loss", steps=steps, max_points=PAGE)
+            step = page.columns["step"]
+            assert (len(step), step[0], step[-1]) == (PAGE, steps[0], steps[0] + PAGE - 1)
+
+        of_first = _timed(lambda: read((0, writer.tail)))
+        of_middle = _timed(lambda: read((middle, writer.tail)))
+        of_window = _timed(lambda: read((middle, middle + PAGE - 1)))
+        seen, count, began = [pss_mb(own.pid)], 0, perf_counter()
+        for page in client.iter_metric_histories(writer.runs[0], "loss", max_points=1_000_000):
+            seen.append(pss_mb(own.pid))
+            count += len(page)
+        seconds = perf_counter() - began
+        assert count == writer.tail
+    return {
+        "first_page_ms": median(of_first),
+        "middle_page_ms": median(of_middle),
+        "window_ms": median(of_window),
+        "all_per_s": count / seconds,
+        "daemon_mb": max(seen),
+        "daemon_grows_mb": max(seen) - seen[0],
     }
 
 

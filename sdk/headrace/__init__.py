@@ -79,6 +79,7 @@ from headrace.fluent_reading import (
     delete_run,
     get_experiment,
     get_experiment_by_name,
+    get_metric_histories,
     get_run,
     restore_experiment,
     restore_run,
@@ -87,6 +88,7 @@ from headrace.fluent_reading import (
     set_experiment_tags,
 )
 from headrace.fluent_search import search_runs
+from headrace.histories import MetricBucket, MetricHistories, MetricSeries, MetricWriter
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
@@ -114,9 +116,13 @@ __all__ = [
     "JournalFullError",
     "LifecycleStage",
     "Metric",
+    "MetricBucket",
     "MetricChart",
     "MetricColumns",
+    "MetricHistories",
+    "MetricSeries",
     "MetricSummary",
+    "MetricWriter",
     "MlflowClient",
     "MlflowException",
     "NotFoundError",
@@ -151,6 +157,7 @@ __all__ = [
     "get_artifact_uri",
     "get_experiment",
     "get_experiment_by_name",
+    "get_metric_histories",
     "get_parent_run",
     "get_run",
     "get_tracking_uri",

@@ -3,9 +3,9 @@
 from types import TracebackType
 from typing import Self
 
-from headrace.calls import experiments, metrics, rewinds, runs
+from headrace.calls import experiments, histories, metrics, rewinds, runs
 from headrace.errors import InvalidArgumentError, OperationTimeoutError
-from headrace.faces import Face, awaited
+from headrace.faces import Face, awaited, awaited_pages
 
 
 class AsyncClient(Face):
@@ -41,6 +41,8 @@ class AsyncClient(Face):
     erase_deleted = awaited(runs.erase_deleted)
 
     get_metric_history = awaited(metrics.get_metric_history)
+    get_metric_histories = awaited(histories.get_metric_histories)
+    iter_metric_histories = awaited_pages(histories.iter_metric_histories)
     get_metric_columns = awaited(metrics.get_metric_columns)
     get_metric_chart = awaited(metrics.get_metric_chart)
     get_metric_summaries = awaited(metrics.get_metric_summaries)

@@ -6,9 +6,9 @@ Logging calls and signatures are in ``faces.py``, what is asked in ``calls``.
 from types import TracebackType
 from typing import Self
 
-from headrace.calls import experiments, metrics, rewinds, runs
+from headrace.calls import experiments, histories, metrics, rewinds, runs
 from headrace.errors import OperationTimeoutError
-from headrace.faces import Face, blocking
+from headrace.faces import Face, blocking, paged
 
 
 class Client(Face):
@@ -41,6 +41,8 @@ class Client(Face):
     erase_deleted = blocking(runs.erase_deleted)
 
     get_metric_history = blocking(metrics.get_metric_history)
+    get_metric_histories = blocking(histories.get_metric_histories)
+    iter_metric_histories = paged(histories.iter_metric_histories)
     get_metric_columns = blocking(metrics.get_metric_columns)
     get_metric_chart = blocking(metrics.get_metric_chart)
     get_metric_summaries = blocking(metrics.get_metric_summaries)

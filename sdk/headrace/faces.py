@@ -8,12 +8,12 @@ and functions of ``headrace`` that are :func:`asked` of the tracking URI that is
 import functools
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 from uuid import uuid4
 
 from headrace import active, record, run_tags, values, waiting
-from headrace.calls import Question
+from headrace.calls import Pages, Question
 from headrace.core import Core, core_for
 from headrace.entities import Metric, Param, RunStatus, RunTag
 from headrace.errors import InvalidArgumentError
@@ -76,12 +76,70 @@ def awaited(make: Callable[P, Question[T]]) -> Callable[Concatenate[Any, P], Cor
     return method
 
 
-def _tell(function: Any, *first: inspect.Parameter) -> None:
+def paged(make: Callable[P, Pages[T]]) -> Callable[Concatenate[Any, P], Iterator[T]]:
+    """A method that gives the answers page by page."""
+
+    @functools.wraps(make)
+    def method(self: "Face", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        pages = make(*args, **kwargs)
+        first = pages(None)  # now, so that bad arguments are told by the call itself
+
+        def answers() -> Iterator[T]:
+            question = first
+            while True:
+                page: Any = ask(self._core, question)
+                yield page
+                if not page.token:
+                    return
+                question = pages(page.token)
+
+        return answers()
+
+    _tell(method, _SELF, answer=lambda given: Iterator[_page(given)])  # type: ignore[misc]
+    return method
+
+
+def awaited_pages(make: Callable[P, Pages[T]]) -> Callable[Concatenate[Any, P], AsyncIterator[T]]:
+    """As :func:`paged`, for ``async for``."""
+
+    @functools.wraps(make)
+    def method(self: "Face", /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        pages = make(*args, **kwargs)
+        first = pages(None)
+
+        async def answers() -> AsyncIterator[T]:
+            question = first
+            while True:
+                page: Any = await ask_async(self._core, question)
+                yield page
+                if not page.token:
+                    return
+                question = pages(page.token)
+
+        return answers()
+
+    _tell(method, _SELF, answer=lambda given: AsyncIterator[_page(given)])  # type: ignore[misc]
+    return method
+
+
+def _answer(given: inspect.Signature) -> Any:
+    [answer] = get_args(given.return_annotation)
+    return answer
+
+
+def _page(given: inspect.Signature) -> Any:
+    _, question = get_args(given.return_annotation)
+    [answer] = get_args(question)
+    return answer
+
+
+def _tell(
+    function: Any, *first: inspect.Parameter, answer: Callable[[inspect.Signature], Any] = _answer
+) -> None:
     """Has ``inspect.signature`` and ``help`` tell the whole signature."""
     given = inspect.signature(function.__wrapped__)
-    [answer] = get_args(given.return_annotation)
     parameters = [*first, *given.parameters.values()]
-    function.__signature__ = given.replace(parameters=parameters, return_annotation=answer)
+    function.__signature__ = given.replace(parameters=parameters, return_annotation=answer(given))
 
 
 class Face:

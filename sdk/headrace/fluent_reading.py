@@ -6,7 +6,7 @@ Most are the questions of ``calls``, asked of the tracking URI that is set.
 from collections.abc import Mapping, Sequence
 
 from headrace import experiment
-from headrace.calls import experiments, runs
+from headrace.calls import experiments, histories, runs
 from headrace.core import core_for
 from headrace.entities import Experiment, ViewType
 from headrace.faces import ask, asked
@@ -20,6 +20,8 @@ get_experiment = asked(experiments.get_experiment)
 get_experiment_by_name = asked(experiments.get_experiment_by_name)
 delete_experiment = asked(experiments.delete_experiment)
 restore_experiment = asked(experiments.restore_experiment)
+
+get_metric_histories = asked(histories.get_metric_histories)
 
 get_run = asked(runs.get_run)
 delete_run = asked(runs.delete_run)

@@ -98,10 +98,10 @@ async def test_runs_are_read_some_at_a_time(channel: Any, monkeypatch: pytest.Mo
     for writer, numbers in zip(writers, (range(4), range(4, 7)), strict=True):
         shipper = ship(channel)
         await shipper.open(writer)
-        names = [wire.run_frame(wire.RunDefinition(number, runs[number], "")) for number in numbers]
-        series = [wire.SeriesDefinition(number, number, f"key{number % 3}") for number in numbers]
+        names = [wire.run_frame(wire.RunDefinition(at, runs[of], "")) for at, of in enumerate(numbers)]
+        series = [wire.SeriesDefinition(at, at, f"key{of % 3}") for at, of in enumerate(numbers)]
         names += map(wire.series_frame, series)
-        data = [cells([float(number)] * 3, series=number) for number in numbers]
+        data = [cells([float(of)] * 3, series=at) for at, of in enumerate(numbers)]
         await shipper.append(0, b"".join(data), b"".join(names))
         await shipper.committed(3 * len(numbers))
     expected = [(run_id, f"key{number % 3}", 3) for number, run_id in enumerate(runs)]

@@ -1,7 +1,5 @@
 """The commands: what they print, for people and for programs, and their exit codes."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -11,7 +9,6 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from fake_core import FakeCore, finding
@@ -50,13 +47,6 @@ def daemon(fake: FakeCore) -> FakeCore:
     fake.responses["GetSummaries"] = pb.GetSummariesResponse(
         summaries=[pb.MetricSummary(key="loss", last=point, first=point, min=math.nan, max=2, count=12)]
     )
-    fake.responses["GetMetricHistory"] = [
-        pb.HistoryChunk(
-            steps=array("q", [0, -1, 2]).tobytes(),
-            timestamps=array("q", [1_700_000_000_123, 5, 6]).tobytes(),
-            values=array("d", [0.1, math.nan, -math.inf]).tobytes(),
-        )
-    ]
     fake.responses["GetMetricChart"] = pb.MetricChart(
         **{name: array("q", [0, 7]).tobytes() for name in ("first_steps", "last_steps", "nan_counts")},
         counts=array("q", [1, 12]).tobytes(),
@@ -146,68 +136,6 @@ def test_a_run_by_id_prefix_or_name(daemon: FakeCore, text: str) -> None:
 def test_no_run_or_several(text: str, problem: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "show", text]) == 1
     assert problem in capsys.readouterr().err
-
-
-def test_history_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["history", RUN, "loss"]) == 0
-    header, *rows = lines(capsys)
-    assert header.split() == ["STEP", "TIME", "VALUE"]
-    assert [(row.split()[0], row.split()[-1]) for row in rows] == [("0", "0.1"), ("-1", "nan"), ("2", "-inf")]
-
-
-@pytest.mark.parametrize("form", [["--format", "csv"], ["--csv"]])
-def test_history_as_csv(form: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["history", RUN, "loss", *form]) == 0
-    header, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
-    assert header == ["run_id", "key", "step", "timestamp", "value"]
-    assert rows[0] == [RUN, "loss", "0", "1700000000123", "0.1"]
-    assert [row[-1] for row in rows] == ["0.1", "nan", "-inf"]
-
-
-def test_history_as_json(tmp_path: Path) -> None:
-    file = tmp_path / "out.json"
-    assert main(["history", RUN, "loss", "--format", "json", "--output", str(file)]) == 0
-    points = json.loads(file.read_text())
-    assert points[0] == {
-        "run_id": RUN,
-        "key": "loss",
-        "step": 0,
-        "timestamp": 1_700_000_000_123,
-        "value": 0.1,
-    }
-    assert [point["value"] for point in points] == [0.1, "NaN", "-Infinity"]
-
-
-def test_no_history(daemon: FakeCore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    daemon.responses["GetMetricHistory"] = []
-    file = tmp_path / "out.json"
-    assert main(["history", RUN, "los", "--format", "json", "--output", str(file)]) == 1
-    assert "no points of 'los'" in capsys.readouterr().err
-    assert not file.exists()
-
-
-def test_history_as_parquet(tmp_path: Path) -> None:
-    file = tmp_path / "out.parquet"
-    assert main(["history", RUN, "loss", "--format", "parquet", "--output", str(file)]) == 0
-    table = pq.read_table(file)
-    assert table.column_names == ["run_id", "key", "step", "timestamp", "value"]
-    assert str(table.schema.field("timestamp").type) == "timestamp[ms, tz=UTC]"
-    assert table.column("step").to_pylist() == [0, -1, 2]
-    assert table.column("value").to_pylist()[::2] == [0.1, -math.inf]
-    assert table.column("timestamp").to_pylist()[0].timestamp() == 1_700_000_000.123
-    assert set(table.column("run_id").to_pylist()) == {RUN}
-
-
-def test_history_as_parquet_on_stdout(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert main(["history", RUN, "loss", "--format", "parquet"]) == 0
-    data = capfdbinary.readouterr().out
-    assert pq.read_table(io.BytesIO(data)).num_rows == 3
-
-
-def test_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main(["history", RUN, "loss", "--format", "parquet"]) == 1
-    assert "headrace[server]" in capsys.readouterr().err
 
 
 def test_rejects(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,7 +254,10 @@ def test_a_chart_of_nothing(daemon: FakeCore, capsys: pytest.CaptureFixture[str]
         [],
         ["bogus"],
         ["runs", "bogus"],
-        ["history", RUN],
+        ["history"],
+        ["history", RUN, "--steps", ":"],
+        ["history", RUN, "--steps", "1:2:3"],
+        ["history", RUN, "--csv", "--json"],
         ["runs", "list", "--limit", "0"],
         ["history", RUN, "k", "--format", "xml"],
     ],

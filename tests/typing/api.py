@@ -14,6 +14,7 @@ from headrace import (
     Client,
     Experiment,
     Metric,
+    MetricHistories,
     MetricSummary,
     PagedList,
     Param,
@@ -84,6 +85,11 @@ def client(run_id: str) -> None:
     with Client("headrace://127.0.0.1:7070") as reader:
         assert_type(reader.get_run(run_id), Run)
         assert_type(reader.get_metric_history(run_id, "loss"), list[Metric])
+        found = reader.get_metric_histories([run_id], "loss", steps=(None, 9), rank=0, max_points=5)
+        assert_type(found, MetricHistories)
+        assert_type(found.series[0].run_id, str)
+        for page in reader.iter_metric_histories(run_id, rank=[0, 1], buckets=5):
+            assert_type(page, MetricHistories)
         assert_type(reader.get_metric_chart(run_id, "loss", buckets=10, last_step=5).means, "array[float]")
         assert_type(reader.get_metric_summaries(run_id), dict[str, MetricSummary])
         assert_type(reader.search_experiments(max_results=5), PagedList[Experiment])
@@ -103,5 +109,8 @@ async def async_client(run_ids: Sequence[str]) -> None:
             await reader.log_metric(run_id, "loss", 0.5, step=1)
             assert_type(await reader.get_run(run_id), Run)
             assert_type(await reader.get_parent_run(run_id), Run | None)
+            assert_type(await reader.get_metric_histories(run_ids), MetricHistories)
+            async for page in reader.iter_metric_histories(run_ids):
+                assert_type(page, MetricHistories)
             assert_type(await reader.create_experiment("digits"), str)
             reader.set_terminated(run_id, "FINISHED")

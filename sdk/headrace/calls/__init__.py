@@ -5,6 +5,6 @@ function of ``headrace`` (``faces.py`` makes them). It checks the arguments and 
 requests, and how to read the answers, without I/O. ``call.py`` asks it; ``messages.py`` reads the answers.
 """
 
-from headrace.calls.call import Call, Question, Talk
+from headrace.calls.call import Call, Pages, Question, Talk
 
-__all__ = ["Call", "Question", "Talk"]
+__all__ = ["Call", "Pages", "Question", "Talk"]

@@ -24,6 +24,10 @@ class Question(Protocol[T_co]):
         ...
 
 
+Pages = Callable[[str | None], Question[T]]
+"""What to ask for the page of a token, ``None`` for the first; an answer's ``token`` is the next one's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """One RPC of the Tracking service. ``streams``: the answer is a list of messages."""

@@ -76,14 +76,14 @@ def columns(chunks: Sequence[pb.HistoryChunk]) -> MetricColumns:
     for view, name in zip(views, ("steps", "timestamps", "values"), strict=True):
         octets, at = view.cast("B"), 0
         for chunk in chunks:
-            part = _unpacked(getattr(chunk, name), chunk.packed)
+            part = unpacked(getattr(chunk, name), chunk.packed)
             octets[at : at + len(part)] = part
             at += len(part)
     order_bytes(read)
     return read
 
 
-def _unpacked(column: bytes, count: int) -> "bytes | bytearray | memoryview":
+def unpacked(column: bytes, count: int) -> "bytes | bytearray | memoryview":
     """``count`` 8-byte values (0: they are not packed) of a column as ``HistoryChunk`` describes it."""
     if not count:
         return column
