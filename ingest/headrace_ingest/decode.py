@@ -19,7 +19,7 @@ from headrace_ingest.dictionary import Dictionary, SeriesNames
 from headrace_ingest.session import Batch, GapBatch
 from headrace_proto.limits import MAX_TIMESTAMP
 from headrace_proto.v1.tracking_pb2 import RunChange
-from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
+from headrace_proto.wire import BLOB_HEAD, CELL_SIZE, LATE, METRIC, PAD, TIMESTAMP_GIVEN, UNWRITTEN
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.model import Change, Gap, Reject, Rows, Series
 from headrace_storage.segments.columns import join_tables, starts_of_groups
@@ -242,8 +242,8 @@ def _good(part: Part, batch: Batch, cells: NDArray[np.void], rejects: list[Rejec
     is_time = (timestamp >= 0) & (timestamp <= MAX_TIMESTAMP)
     good: Mask = is_metric & is_defined & ~is_refused & is_time
     is_bad = undecided & ~good & (cells["kind"] != PAD)
-    for begin, end in _runs_alike(is_bad, is_metric, cells):
-        code, message, run_id = _refusal(part.dictionary, cells[begin])
+    for begin, end in _runs_alike(is_bad, is_metric | (cells["kind"] == LATE), cells):
+        code, message, run_id = _refusal(part.dictionary, cells[begin:end])
         rejects.append(Reject(part.writer, batch.first + begin, batch.first + end, code, message, run_id))
     return good
 
@@ -265,23 +265,24 @@ def _flags(numbers: NDArray[np.uint32], size: int) -> Mask:
     return flags
 
 
-def _runs_alike(is_bad: Mask, is_metric: Mask, cells: NDArray[np.void]) -> Iterator[tuple[int, int]]:
+def _runs_alike(is_bad: Mask, is_point: Mask, cells: NDArray[np.void]) -> Iterator[tuple[int, int]]:
     """Ranges of neighbouring bad cells of one kind and, if they are points, of one series."""
     bad = np.flatnonzero(is_bad)
     if len(bad) == 0:
         return
-    kind, series = cells["kind"][bad], np.where(is_metric[bad], cells["series"][bad], 0)
+    kind, series = cells["kind"][bad], np.where(is_point[bad], cells["series"][bad], 0)
     breaks = np.flatnonzero((np.diff(bad) != 1) | (np.diff(kind) != 0) | (series[1:] != series[:-1])) + 1
     for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(bad)], strict=True):
         yield int(bad[begin]), int(bad[end - 1]) + 1
 
 
-def _refusal(dictionary: Dictionary, cell: np.void) -> tuple[str, str, str | None]:
-    """Why a cell is refused: code, message, run id."""
+def _refusal(dictionary: Dictionary, cells: NDArray[np.void]) -> tuple[str, str, str | None]:
+    """Why cells that are alike are refused: code, message, run id."""
+    cell = cells[0]
     kind, number = int(cell["kind"]), int(cell["series"])
     if kind == UNWRITTEN:
         return "DATA_LOSS", "the record was lost when the host of its journal crashed", None
-    if kind != METRIC:
+    if kind not in {METRIC, LATE}:
         return "BAD_REQUEST", f"a record of kind {kind}, which this daemon does not know; upgrade it", None
     if number >= len(dictionary.series):
         return "BAD_REQUEST", f"series {number} was not defined on this stream", None
@@ -289,6 +290,10 @@ def _refusal(dictionary: Dictionary, cell: np.void) -> tuple[str, str, str | Non
     if problem := dictionary.problems.get(number):
         return "INVALID_PARAMETER_VALUE", problem, run_id
     key, timestamp = dictionary.series[number].key, int(cell["timestamp"])
+    if kind == LATE:
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        message = f"metric {key[:50]!r} was at a higher step already (HEADRACE_STEP_POLICY=reject)"
+        return "INVALID_PARAMETER_VALUE", f"step {cell['step']}{more}: {message}", run_id
     message = f"timestamp of metric {key[:50]!r} is {timestamp} ms, the bounds are 0 and {MAX_TIMESTAMP}"
     return "INVALID_PARAMETER_VALUE", message, run_id
 

@@ -10,6 +10,8 @@ BLOB   kind u8, flags u8, cells u16, run u32, length u32, crc32 u32, timestamp i
        i64; then ``length`` bytes (a serialised ``RunChange``), zero-padded to whole cells;
        ``cells`` counts them all, the head included
 PAD    kind u8, rest zero: skipped, only to fill a file whose remainder a blob does not fit
+LATE   as METRIC: a point that its writer refused, because its step is below the last of its series
+       and the run's steps must not go back; stored nowhere, reported as a reject
 ====== ======================================================================================
 
 Kind 0 is a cell that was never written. Flag TIMESTAMP_GIVEN marks a timestamp that the user passed:
@@ -41,6 +43,7 @@ UNWRITTEN: Final = 0
 METRIC: Final = 1
 BLOB: Final = 2
 PAD: Final = 3
+LATE: Final = 4
 
 TIMESTAMP_GIVEN: Final = 1
 GIVEN_HEAD: Final = TIMESTAMP_GIVEN << 8

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from headrace import waiting
 from headrace.errors import InvalidArgumentError
@@ -15,6 +15,8 @@ from headrace.journal.room import OnFull
 from headrace.waiting import enable_async_logging
 
 __all__ = ["DEFAULT_TRACKING_URI", "Settings", "enable_async_logging"]
+
+StepPolicy = Literal["keep", "reject"]
 
 DEFAULT_TRACKING_URI = "headrace://127.0.0.1:7070"
 
@@ -58,6 +60,12 @@ def _on_full(text: str) -> str:
     return text
 
 
+def _step_policy(text: str) -> str:
+    if text not in ("keep", "reject"):
+        raise ValueError(text)
+    return text
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         raise ValueError(text)
@@ -93,6 +101,8 @@ class Settings:
     """The part of the file system that the journals of a folder may take together."""
     on_full: OnFull = _setting("HEADRACE_ON_FULL", _on_full, "block, drop or raise", default="block")
     """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
+    step_policy: StepPolicy = _setting("HEADRACE_STEP_POLICY", _step_policy, "keep or reject", default="keep")
+    """What becomes of a point whose step is below the last one of its series; read when a run is started."""
     async_logging: bool = _setting(waiting.VARIABLE, _boolean, "true or false", default=True)
     """Whether logging calls that do not say ``synchronous=`` return at once."""
     system_metrics: bool = _setting(

@@ -20,6 +20,7 @@ from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.journal.folder import boot_folder, boot_id, let_locks_go
+from headrace.journal.ordered_log import OrderedLog
 from headrace.journal.room import Dropped
 from headrace.journal.run_log import RunLog
 from headrace.journal.writer import Writer
@@ -70,7 +71,10 @@ class Core:
         log = self._logs.get((run_id, attempt))
         if log is None:
             try:
-                log = self._logs[run_id, attempt] = RunLog(self._current_writer(), run_id, attempt)
+                # Not the settings of the first run: each may have its own.
+                ordered = Settings.from_environment().step_policy == "reject"
+                kind = OrderedLog if ordered else RunLog
+                log = self._logs[run_id, attempt] = kind(self._current_writer(), run_id, attempt)
             except Dropped as full:
                 # Said at once, rather than a training of hours of which nothing is kept.
                 raise full.error from full

@@ -20,9 +20,10 @@ Point = tuple[str, str, int, int, bytes, int]
 @dataclass
 class Content:
     points: list[Point] = field(default_factory=list)
+    late: list[Point] = field(default_factory=list)
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
-    """"m" or "b", as they lie."""
+    """"m", "l" or "b", as they lie."""
 
 
 def read_journal(folder: Path) -> Content:
@@ -40,10 +41,11 @@ def read_journal(folder: Path) -> Content:
     content, at = Content(), 0
     while at < reader.tail:
         cell = reader.cells(at, 1)
-        if cell[0] == wire.METRIC:
-            _, flags, _, number, step, timestamp = struct.unpack_from("<BBHIqq", cell)
-            content.points.append((*series[number], step, timestamp, cell[24:], flags))
-            content.order.append("m")
+        if cell[0] in (wire.METRIC, wire.LATE):
+            kind, flags, _, number, step, timestamp = struct.unpack_from("<BBHIqq", cell)
+            found = content.points if kind == wire.METRIC else content.late
+            found.append((*series[number], step, timestamp, cell[24:], flags))
+            content.order.append("m" if kind == wire.METRIC else "l")
         elif cell[0] == wire.BLOB:
             _, _, cells, run, length, _, _, _ = wire.BLOB_HEAD.unpack(cell)
             payload = reader.cells(at + 1, cells - 1)[:length]

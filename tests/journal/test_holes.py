@@ -23,7 +23,8 @@ PAGE = 8
 """Cells of a page in these tests."""
 
 metric = st.builds(
-    lambda series, step, value: wire.METRIC_CELL.pack(wire.METRIC, 0, 0, series, step, NOW, value),
+    lambda kind, series, step, value: wire.METRIC_CELL.pack(kind, 0, 0, series, step, NOW, value),
+    st.sampled_from([wire.METRIC, wire.METRIC, wire.LATE]),
     st.integers(0, SERIES - 1),
     st.integers(-(2**63), 2**63 - 1),
     st.floats(),

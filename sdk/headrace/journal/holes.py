@@ -13,6 +13,7 @@ from headrace_proto.wire import (
     BLOB,
     BLOB_HEAD,
     CELL_SIZE,
+    LATE,
     METRIC,
     METRIC_CELL,
     PAD,
@@ -55,7 +56,7 @@ def _plain(cells: bytes, at: int) -> int:
 def _proven(cells: bytes, at: int, series: int) -> int:
     """The cells of the record at ``at``, if one certainly begins there; else 0."""
     begin = at * CELL_SIZE
-    if cells[begin] == METRIC:
+    if cells[begin] in (METRIC, LATE):
         _, flags, reserved, number, _, timestamp, _ = METRIC_CELL.unpack_from(cells, begin)
         known = flags in (0, TIMESTAMP_GIVEN) and reserved == 0 and number < series
         return 1 if known and 0 <= timestamp <= MAX_TIMESTAMP else 0

@@ -121,7 +121,7 @@ class RunLog:
 
         def write(log: RunLog, writer: Writer) -> None:
             template = log._templates.get(keys) or log._template(keys)
-            _append_bytes(writer, template.filled(values, step, time, given=timestamp is not None))
+            append_cells(writer, template.filled(values, step, time, given=timestamp is not None))
 
         try:
             return self._operation(write, len(keys))
@@ -148,7 +148,7 @@ class RunLog:
                     _pack_words(cells, at * CELL_SIZE, log._head(key) + flags, step, time, value)
                 except struct.error:
                     raise explain(value, step, timestamp) from None
-            _append_bytes(writer, memoryview(cells))
+            log._append(writer, memoryview(cells))
             for payload in payloads:
                 writer.put(blob_record(log._number, payload, now))
 
@@ -249,7 +249,7 @@ class RunLog:
     def _aside(self, writer: Writer) -> "RunLog | None":
         """The log of the same run in the spare journal; ``None`` when there is no room for one."""
         try:
-            return RunLog(writer.aside(), self.run_id, self.attempt)
+            return type(self)(writer.aside(), self.run_id, self.attempt)
         except Dropped:
             return None
 
@@ -263,6 +263,10 @@ class RunLog:
 
     def _drop(self, writer: Writer, count: int) -> RunOperation:
         return writer.room.drop(self.run_id, self.attempt, count)
+
+    def _append(self, writer: Writer, cells: memoryview) -> None:
+        """Appends points, in the turn."""
+        append_cells(writer, cells)
 
     def _head(self, key: str) -> int:
         return self._heads.get(key) or self._define(key)
@@ -297,7 +301,7 @@ def _check_payload(payload: bytes) -> None:
         raise InvalidArgumentError("the change", f"has {len(payload)} bytes, the bound is {MAX_BLOB_BYTES}")
 
 
-def _append_bytes(writer: Writer, cells: memoryview) -> None:
+def append_cells(writer: Writer, cells: memoryview) -> None:
     """Appends whole cells, over the end of a file where need be."""
     done, size = 0, len(cells)
     while done < size:

@@ -84,6 +84,8 @@ class Writer(Turns):
         self.room = Room(self.folder, bound, on_full)
         self._successor = successor
         self._spare: Writer | None = None
+        self.last_steps: dict[int, int] = {}
+        """By series: of those whose steps must not go back (``ordered_log.py``)."""
         self._runs: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
         self._rejects: list[tuple[int, int, str, str]] = []
         self._ahead = threading.RLock()
