@@ -1,23 +1,26 @@
 """Whole deliveries in a simulated world: whatever goes wrong, each operation arrives once, in order, or is
-reported as refused, and a rewind hides what came before it. ``make interleavings SEED=1 COUNT=1000000`` plays
-many more schedules than this.
+reported as refused, a rewind hides what came before it, and a fork shows what was there. More schedules than
+these are played by ``make interleavings SEED=1 COUNT=1000000``.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import sim_world
 from headrace.shipping.session import ShippingSession
 from headrace_ingest.committer import Committer, Prepared
+from headrace_storage import visibility
+from headrace_storage.catalog import changes
 from headrace_storage.catalog.changes import Ledger
 from headrace_storage.errors import CatalogUnavailableError, WritersMovedError
 from headrace_storage.model import Change, Group, OpenedWriter, Reject, StartAttempt
-from headrace_storage.visibility import LAST, Rewind, View
+from headrace_storage.visibility import LAST, Bounds, Rewind, View, inherit
 from sim_catalog import MemoryCatalog
 from sim_loop import StalledError, VirtualLoop, simulate
 from sim_world import play, small_and_silent
@@ -96,13 +99,24 @@ def rewinds_for_each_rank(ledger: Ledger, change: Change, start: StartAttempt) -
     return start_attempt(ledger, change, start)
 
 
+def inherits_what_comes_later(
+    parent: str, attempts: int, rewinds: Sequence[Rewind], inherited: Mapping[str, Bounds], step: int
+) -> dict[str, Bounds]:
+    return inherit(parent, attempts + 1, rewinds, inherited, step)
+
+
+def forgets_the_rewinds_of_a_fork(run_id: str, *history: Any) -> dict[str, Bounds]:
+    views = shown(run_id, *history)
+    return {source: history[1].get(source, bounds) for source, bounds in views.items()}
+
+
 def hides_a_step_too_few(view: View, attempt: str) -> int | None:
     last = last_step(view, attempt)
     return last if last in (None, LAST) else last + 1
 
 
 commit, open_writer = MemoryCatalog.commit, MemoryCatalog.open
-start_attempt, last_step = Ledger._start, View.last_step
+start_attempt, last_step, shown = Ledger._start, View.last_step, visibility.shown
 
 
 @pytest.mark.parametrize(
@@ -115,10 +129,12 @@ start_attempt, last_step = Ledger._start, View.last_step
         (ShippingSession, "on_opened", resumes_where_it_was),
         (Ledger, "_start", rewinds_for_each_rank),
         (View, "last_step", hides_a_step_too_few),
+        (changes, "inherit", inherits_what_comes_later),
+        (sim_world, "shown", forgets_the_rewinds_of_a_fork),
     ],
 )
 def test_mistakes_are_noticed(
-    monkeypatch: pytest.MonkeyPatch, where: type, name: str, mistake: Callable[..., object]
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, mistake: Callable[..., object]
 ) -> None:
     monkeypatch.setattr(where, name, mistake)
     with pytest.raises(AssertionError, match="schedule"):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from headrace_storage.catalog.changes import Ledger, RunState
+from headrace_storage.catalog.changes import Ledger, Placement, RunState
 from headrace_storage.errors import (
     CatalogUnavailableError,
     IncarnationDeadError,
@@ -19,6 +19,7 @@ from headrace_storage.errors import (
 from headrace_storage.model import (
     Advance,
     Change,
+    CreateRun,
     Group,
     NewSegment,
     OpenedWriter,
@@ -51,7 +52,7 @@ class MemoryCatalog:
         self.committed: dict[UUID, Group] = {}
         self.params: dict[tuple[str, str], str] = {}
         self.runs: dict[str, RunState] = {}
-        """Those that attempts were begun of."""
+        """Those that were created, or begun."""
 
     def register(self) -> int:
         """A new incarnation."""
@@ -86,7 +87,7 @@ class MemoryCatalog:
             and self.params.setdefault((change.run_id, change.change.key), change.change.value)
             != change.change.value
         ]
-        refused += [reject for change in group.changes if (reject := self._start_attempt(change))]
+        refused += [reject for change in group.changes if (reject := self._change_run(change))]
         rejects = sorted([*group.rejects, *refused], key=lambda reject: (reject.writer, reject.first))
         for writer, _, _, end, order_time in group.advances:
             held = self.writers[writer]
@@ -96,12 +97,12 @@ class MemoryCatalog:
         self.committed[group.id] = group
         return rejects
 
-    def _start_attempt(self, change: Change) -> Reject | None:
-        if not isinstance(change.change, StartAttempt):
+    def _change_run(self, change: Change) -> Reject | None:
+        if not isinstance(change.change, CreateRun | StartAttempt):
             return None
         placeholder = RunState(change.run_id, 0, "", "", RunStatus.RUNNING, 0, None, placeholder=True)
         self.runs.setdefault(change.run_id, placeholder)
-        return Ledger(self.runs, {}, {}).apply(change)
+        return Ledger(self.runs, {}, {("", ""): Placement(0)}).apply(change)
 
     def _check(self, group: Group) -> None:
         if not self.alive.get(group.incarnation):

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from headrace_proto import wire
-from headrace_proto.v1.tracking_pb2 import RunChange, SetParam, StartAttempt
+from headrace_proto.v1.tracking_pb2 import CreateRun, RunChange, SetParam, StartAttempt
 
 RUN = "ab" * 16
-SERIES = ["loss", "bad\0key"]
-GOOD, BAD = 0, 1
+SERIES = [(0, "loss"), (0, "bad\0key"), (1, "loss"), (2, "loss")]
+"""Of which of the journal's runs, and the key."""
+GOOD, BAD, FORKED = 0, 1, 2
+FORK_ATTEMPTS = ["fork", "rewound fork"]
 SHARED_RUN = "cd" * 16
 NOW = 1_700_000_000_000
 
@@ -22,7 +24,8 @@ class MemoryJournal:
 
     ``points`` and ``refused`` tell what each sequence must become; a param is set once, and refused when
     it is set again. Journals with one ``attempt`` are ranks of a launch, which resumed the shared run from
-    ``resumed_from`` (``None``: it did not). Points' steps are their sequences.
+    ``resumed_from`` (``None``: it did not). Each may make one fork of that run, and rewind it once; what it
+    says of runs stands in ``changes``. Points' steps are their sequences.
     """
 
     def __init__(
@@ -33,30 +36,33 @@ class MemoryJournal:
         self.resumed_from = resumed_from
         self.points: dict[int, float] = {}
         self.refused: set[int] = set()
+        self.changes: dict[int, RunChange] = {}
+        self.fork = f"{number:032x}"
+        self._forks = 0
         self.known: list[Reject] = []
         self.wrong: list[str] = []
         self._chance = chance
         self._cells = bytearray()
         self._defined = wire.run_frame(wire.RunDefinition(0, SHARED_RUN, attempt))
-        for series, key in enumerate(SERIES):
-            self._defined += wire.series_frame(wire.SeriesDefinition(series, 0, key))
+        for run, token in enumerate(FORK_ATTEMPTS, 1):
+            self._defined += wire.run_frame(wire.RunDefinition(run, self.fork, token))
+        for series, (run, key) in enumerate(SERIES):
+            self._defined += wire.series_frame(wire.SeriesDefinition(series, run, key))
         self.control = [0] * 32  # what only tells other processes something
         self._committed = 0
         self._opens = 0
         self._params = 0
-        start = StartAttempt(
-            token=attempt, process_id=str(number), start_time=NOW, resume_from_step=resumed_from
-        )
-        self._cells += wire.blob_record(0, RunChange(start_attempt=start).SerializeToString(), NOW)
+        self._begin(0, attempt, resumed_from)
 
     # The writer's side.
 
     def log(self) -> None:
         """Appends a record of some kind."""
         at, kind = self.tail, self._chance.random()
-        if kind < 0.7:
-            self.points[at] = float(at)
-            self._metric(GOOD, float(at))
+        if kind < 0.5:
+            self._point(GOOD)
+        elif kind < 0.7:
+            self._of_a_fork()
         elif kind < 0.8:
             self.refused.add(at)
             self._metric(BAD, 0.0)
@@ -70,6 +76,33 @@ class MemoryJournal:
             self._cells += wire.blob_record(0, RunChange(param=param).SerializeToString(), NOW)
             if is_again and self._params > 1:
                 self.refused.update(range(at, self.tail))
+
+    def _of_a_fork(self) -> None:
+        """Makes the fork, rewinds it, or logs a point of it."""
+        kind = self._chance.random()
+        step = self._chance.choice((None, self._chance.randint(0, 12)))
+        if self._forks == 0:
+            create = CreateRun(start_time=NOW, fork_from=SHARED_RUN, fork_step=step)
+            self._change(1, RunChange(create=create))
+            self._begin(1, FORK_ATTEMPTS[0])
+            self._forks = 1
+        elif self._forks == 1 and kind < 0.3:
+            self._begin(2, FORK_ATTEMPTS[1], step or 0)
+            self._forks = 2
+        else:
+            self._point(FORKED + self._forks - 1)
+
+    def _begin(self, run: int, token: str, step: int | None = None) -> None:
+        start = StartAttempt(token=token, process_id=self.name, start_time=NOW, resume_from_step=step)
+        self._change(run, RunChange(start_attempt=start))
+
+    def _change(self, run: int, change: RunChange) -> None:
+        self.changes[self.tail] = change
+        self._cells += wire.blob_record(run, change.SerializeToString(), NOW)
+
+    def _point(self, series: int) -> None:
+        self.points[self.tail] = float(self.tail)
+        self._metric(series, float(self.tail))
 
     def _metric(self, series: int, value: float) -> None:
         self._cells += wire.METRIC_CELL.pack(wire.METRIC, 0, 0, series, self.tail, NOW, value)

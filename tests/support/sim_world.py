@@ -47,7 +47,7 @@ from sim_catalog import (
     MemorySegments,
     MemoryWriters,
 )
-from sim_journal import SHARED_RUN, MemoryJournal
+from sim_journal import FORK_ATTEMPTS, SHARED_RUN, MemoryJournal
 from sim_loop import VirtualLoop, simulate
 from sim_network import Wire
 
@@ -287,38 +287,66 @@ class World:
         for journal in self.journals:
             assert found[journal.writer] == journal.points, "not what was logged"
             assert journal.reported() == journal.refused, "refusals are missing"
-        self._check_what_the_run_shows()
+        self._check_what_runs_show()
         registered = {group.segment.path for group in self.catalog.committed.values() if group.segment}
         for daemon in self.daemons:
             assert not registered.intersection(daemon.segments.discarded), "a registered object was deleted"
 
-    def _check_what_the_run_shows(self) -> None:
-        """Each launch began once, whichever of its ranks was first, and hides what came before it."""
-        run = self.catalog.runs[SHARED_RUN]
-        launches = {journal.attempt: journal.resumed_from for journal in self.journals}
-        assert sorted(run.attempts) == sorted(launches), "not the attempts that began"
-        naive = RewoundRun(SHARED_RUN)
-        for token in sorted(run.attempts, key=lambda token: run.attempts[token].number):
-            naive.start(token, launches[token])
-        numbers = {token: attempt.number for token, attempt in run.attempts.items()}
-        views = [
-            View(SHARED_RUN, source, bounds, numbers)
-            for source, bounds in shown(SHARED_RUN, run.rewinds, run.inherited).items()
-        ]
+    def _check_what_runs_show(self) -> None:
+        """Launches began once, whichever rank was first; they hide what came before, forks show it."""
+        naive = self._as_committed()
         points = [
             point
             for group in self.catalog.committed.values()
             if group.segment
             for point in to_points(self.objects[group.segment.path or ""])
         ]
-        seen = [
-            point
+        for run_id, run in self.catalog.runs.items():
+            assert sorted(run.attempts) == sorted(naive[run_id].tokens), "not the attempts that began"
+            views = [
+                View(run_id, source, bounds, self._numbers(source))
+                for source, bounds in shown(run_id, run.rewinds, run.inherited).items()
+            ]
+            seen = [
+                point
+                for group in self.catalog.committed.values()
+                if group.segment
+                for point in to_points(
+                    visible(self.objects[group.segment.path or ""], views or [View(run_id, run_id)])
+                )
+            ]
+            expected = naive[run_id].history(points)
+            assert Counter(exact(seen)) == Counter(exact(expected)), "a run shows something else"
+
+    def _numbers(self, run_id: str) -> dict[str, int]:
+        return {token: attempt.number for token, attempt in self.catalog.runs[run_id].attempts.items()}
+
+    def _as_committed(self) -> dict[str, RewoundRun]:
+        """What became of runs: what the journals say, in the order in which the catalog took it."""
+        journals = {journal.writer: journal for journal in self.journals}
+        taken = [
+            (change.writer, change.sequence)
             for group in self.catalog.committed.values()
-            if group.segment
-            for rows in [self.objects[group.segment.path or ""]]
-            for point in to_points(visible(rows, views) if views else rows)
+            for change in group.changes
+            if change.sequence in journals[change.writer].changes
         ]
-        assert exact(seen) == exact(naive.history(points)), "the run shows something else"
+        assert sorted(taken) == sorted(
+            (journal.writer, at) for journal in self.journals for at in journal.changes
+        ), "not the changes that were made"
+        runs: dict[str, RewoundRun] = {}
+        for writer, at in taken:
+            change = journals[writer].changes[at]
+            if change.HasField("create"):
+                create = change.create
+                run = runs[journals[writer].fork] = RewoundRun(journals[writer].fork)
+                run.parent = runs[create.fork_from].copy()
+                run.fork_step = create.fork_step if create.HasField("fork_step") else run.fork_step
+            else:
+                start = change.start_attempt
+                run_id = journals[writer].fork if start.token in FORK_ATTEMPTS else SHARED_RUN
+                step = start.resume_from_step if start.HasField("resume_from_step") else None
+                runs.setdefault(run_id, RewoundRun(run_id)).start(start.token, step)
+        return runs
 
     def __str__(self) -> str:
         places = [
