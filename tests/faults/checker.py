@@ -6,10 +6,12 @@ one thread) logged it, as which of its calls. So every violation has one name:
 - *lost*: the call returned, and the point is not readable;
 - *duplicated*: readable more than once;
 - *reordered*: readable before an earlier one of its stream and key, or while an earlier one is not there yet;
-- *foreign*: readable, and never logged like this: another key, step, or value.
+- *foreign*: readable, and not to be read here: never logged like this (another key, step, value), or hidden.
+
+A launch that resumed the run from a step hides what earlier ones logged from that step on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,12 +28,23 @@ Points = tuple[Integers, NDArray[np.float64]]
 
 
 class Stream(NamedTuple):
-    """What one process called, in its order. ``returned``: how many of the calls did, the first ones."""
+    """What one process called, in its order. ``returned``: how many of the calls did, the first ones.
+
+    ``launch`` is the one that the process took part in.
+    """
 
     number: int
     keys: Integers
     steps: Integers
     returned: int
+    launch: str = ""
+
+
+class Resumed(NamedTuple):
+    """A launch that resumed the run from a step."""
+
+    launch: str
+    step: int
 
 
 class Verdict(NamedTuple):
@@ -59,14 +72,78 @@ def value_of(number: int, index: int) -> float:
     return float(number * SPAN + index)
 
 
-def check(streams: Iterable[Stream], read: Mapping[int, Points]) -> Verdict:
-    """Judges a complete reading, by key, of all that ``streams`` logged, after everything was delivered."""
-    return _judge(list(streams), read, whole=True)
+def check(streams: Iterable[Stream], read: Mapping[int, Points], resumed: Sequence[Resumed] = ()) -> Verdict:
+    """Judges a complete reading, by key, of all that ``streams`` logged, after everything was delivered.
+
+    ``resumed`` are the launches in their order; a launch of a stream that is not among them is a lost one.
+    """
+    known = {launch for launch, _ in resumed}
+    whole = list(streams)
+    lost = len({stream.launch for stream in whole if stream.returned and stream.launch} - known)
+    verdict = _judge(whole, read, resumed, resumed, whole=True)
+    return verdict._replace(lost=verdict.lost + lost)
 
 
-def check_meanwhile(streams: Iterable[Stream], read: Mapping[int, Points]) -> Verdict:
-    """Judges a reading of some keys while streams go on: what is there must be a prefix of each key."""
-    return _judge(list(streams), read, whole=False)
+def check_meanwhile(
+    streams: Iterable[Stream],
+    read: Mapping[int, Points],
+    before: Sequence[Resumed] = (),
+    after: Sequence[Resumed] = (),
+) -> Verdict:
+    """Judges a reading of some keys while streams go on: what is there must be a prefix of each key.
+
+    ``before`` and ``after`` are the launches that were known when it was begun, and when it had ended.
+    """
+    return _judge(list(streams), read, before, after, whole=False)
+
+
+def check_fork(streams: Iterable[Stream], read: Mapping[int, Points], forked: "Forked") -> Verdict:
+    """Judges a complete reading of a fork as :func:`check` does.
+
+    ``streams`` are those of the run that it was made of, and its own.
+    """
+    both = list(streams)
+    own = [stream for stream in both if stream.number == forked.number]
+    parents = [stream for stream in both if stream.number != forked.number]
+    verdicts = []
+    for count in range(forked.least, forked.most + 1):
+        begun = forked.resumed[:count]
+        known = {launch for launch, _ in begun}
+        inherited = [
+            _only(stream, (stream.steps <= forked.step) & ~hidden(stream, begun))
+            for stream in parents
+            if stream.launch in known
+        ]
+        verdicts.append(_judge([*inherited, *own], read, (), (), whole=True))
+    return min(verdicts, key=lambda verdict: verdict.violations)
+
+
+class Forked(NamedTuple):
+    """A fork: its stream, the last step that it inherits, and the launches of the run that it is made of.
+
+    When it was made, at least ``least`` and at most ``most`` of them had begun.
+    """
+
+    number: int
+    step: int
+    resumed: Sequence[Resumed]
+    least: int
+    most: int
+
+
+def hidden(stream: Stream, resumed: Sequence[Resumed]) -> NDArray[np.bool_]:
+    """Which points of a stream launches after its own hide; ``resumed`` has them in their order."""
+    launches = [launch for launch, _ in resumed]
+    later = resumed[launches.index(stream.launch) + 1 :] if stream.launch in launches else ()
+    if not later:
+        return np.zeros(len(stream.steps), np.bool_)
+    found: NDArray[np.bool_] = stream.steps >= min(step for _, step in later)
+    return found
+
+
+def _only(stream: Stream, shown: NDArray[np.bool_]) -> Stream:
+    """The stream, of which other points are of no key."""
+    return stream._replace(keys=np.where(shown, stream.keys, -1))
 
 
 def descents(values: NDArray[np.float64]) -> int:
@@ -78,7 +155,15 @@ def descents(values: NDArray[np.float64]) -> int:
     )
 
 
-def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) -> Verdict:
+def _judge(
+    streams: list[Stream],
+    read: Mapping[int, Points],
+    before: Sequence[Resumed],
+    after: Sequence[Resumed],
+    *,
+    whole: bool,
+) -> Verdict:
+    """``before``: the launches that hide for certain; ``after``: those that may."""
     seen = {stream.number: np.zeros(len(stream.keys), np.int64) for stream in streams}
     by_number = {stream.number: stream for stream in streams}
     foreign = reordered = 0
@@ -95,6 +180,7 @@ def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) ->
             known[known] &= (stream.keys[index[known]] == key) & (
                 stream.steps[index[known]] == steps[chosen][known]
             )
+            known[known] &= ~hidden(stream, before)[index[known]]
             genuine[chosen[~known]] = False
             index = index[known]
             seen[number] += np.bincount(index, minlength=len(stream.keys))
@@ -103,12 +189,13 @@ def _judge(streams: list[Stream], read: Mapping[int, Points], *, whole: bool) ->
     lost = duplicated = 0
     for stream in streams:
         count = seen[stream.number]
+        expected = (stream.keys >= 0) & ~hidden(stream, after)
         duplicated += int(np.maximum(count - 1, 0).sum())
         if whole:
-            lost += int(np.count_nonzero(count[: stream.returned] == 0))
+            lost += int(np.count_nonzero(expected[: stream.returned] & (count[: stream.returned] == 0)))
             # A call that a kill interrupted may have logged or not; nothing after it was called.
         else:
-            reordered += _holes(stream, count, read)
+            reordered += _holes(stream, count, expected, read)
     logged = sum(stream.returned for stream in streams)
     return Verdict(logged, lost, duplicated, reordered, foreign)
 
@@ -120,11 +207,12 @@ def _origins(values: NDArray[np.float64]) -> tuple[Integers, Integers, NDArray[n
     return whole // SPAN, whole % SPAN, genuine
 
 
-def _holes(stream: Stream, count: Integers, read: Mapping[int, Points]) -> int:
-    """Points that are not there although a later one of the same key is."""
+def _holes(stream: Stream, count: Integers, expected: NDArray[np.bool_], read: Mapping[int, Points]) -> int:
+    """Points that are not there, and not hidden, although a later one of the same key is."""
     holes = 0
     for key in read:
         present = count[stream.keys == key] > 0
         if present.any():
-            holes += int(np.count_nonzero(~present[: np.flatnonzero(present)[-1]]))
+            before = slice(0, np.flatnonzero(present)[-1])
+            holes += int(np.count_nonzero(expected[stream.keys == key][before] & ~present[before]))
     return holes

@@ -86,6 +86,17 @@ def two_shippers(field: Field) -> int:
     return claimed
 
 
+def kill_a_fork(field: Field) -> int:
+    """A process forks the run, logs for a while, and is killed."""
+    slot = field.choose_slot()
+    process = field.round.fork(slot)
+    field.round.wait_until_logging(slot, process)
+    field.sleep(0, 1)
+    process.kill()
+    process.wait(30)
+    return 1
+
+
 def _end(field: Field, slot: Slot, how: signal.Signals) -> int:
     assert slot.process is not None
     slot.process.send_signal(how)
@@ -108,6 +119,7 @@ EVEN: list[Fault] = faults(
         "client: SIGKILL": kill,
         "client: SIGTERM, then SIGKILL": terminate_then_kill,
         "client: SIGSTOP, SIGCONT": stop_and_continue,
+        "client: SIGKILL of a fork of the run": kill_a_fork,
         "agent: SIGKILL": kill_the_agent,
         "two shippers of one journal": two_shippers,
     },

@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 
 from checker import Stream
-from intents import INTENDED, RETURNED, STOP, Diary
+from intents import FORK, INTENDED, LAUNCH, RETURNED, STOP, Diary
 
 
 class Diaries:
@@ -36,10 +36,20 @@ class Diaries:
         return sum(diary.words[RETURNED] for diary in self.all())
 
     def streams(self) -> list[Stream]:
-        """What was called. While processes run, each stream as it was at one moment."""
+        """What was called of the run. While processes run, each stream as it was at one moment."""
+        return self._streams(is_fork=False)
+
+    def of_forks(self) -> dict[int, Stream]:
+        """What was called of forks, by the number of the stream."""
+        return {stream.number: stream for stream in self._streams(is_fork=True)}
+
+    def _streams(self, *, is_fork: bool) -> list[Stream]:
         streams = []
         for diary in self.all():
+            if bool(diary.words[FORK]) != is_fork:
+                continue
             returned, intended = diary.words[RETURNED], diary.words[INTENDED]
             records = np.frombuffer(diary.records, "<i8").reshape(-1, 2)[:intended]
-            streams.append(Stream(diary.number, records[:, 1], records[:, 0], returned))
+            launch = str(diary.words[LAUNCH])
+            streams.append(Stream(diary.number, records[:, 1], records[:, 0], returned, launch))
         return streams

@@ -20,18 +20,22 @@ RETURNED: Final = 1
 STOP: Final = 2
 PID: Final = 3
 NUMBER: Final = 4
+LAUNCH: Final = 5
+FORK: Final = 6
 
 
 class Diary:
     """One stream of calls; ``words`` are the numbers in its head."""
 
-    def __init__(self, path: Path, number: int | None = None) -> None:
-        """Begins the diary of stream ``number``, or opens an existing one."""
+    def __init__(
+        self, path: Path, number: int | None = None, launch: int = 0, *, is_fork: bool = False
+    ) -> None:
+        """Begins the diary of stream ``number`` of a launch, or opens an existing one."""
         if number is not None:
             draft = path.with_suffix(".draft")
             with draft.open("wb") as file:
                 file.truncate(HEAD + SPAN * RECORD.size)  # sparse
-                file.write(struct.pack("<5Q", 0, 0, 0, os.getpid(), number))
+                file.write(struct.pack("<7Q", 0, 0, 0, os.getpid(), number, launch, is_fork))
             draft.rename(path)
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)

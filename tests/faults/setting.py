@@ -5,6 +5,7 @@ a run of its own with its own folder of journals, so that it can be judged and f
 """
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ from proxy import Loop, Proxy
 from servers import PROGRAMS, Daemon, Postgres
 
 STYLES = ("plain", "definitions", "waits", "forks")
+FIRST_LAUNCH = 1
+NOTHING = 1 << 20
+"""A step above all others."""
+
 DELIVERY_SECONDS = 90.0
 """For what recovers within seconds, or within the 30 s after which a silent connection counts as dead."""
 
@@ -64,7 +69,10 @@ class Slot:
 
 
 class Round:
-    """One run: its processes, what they wrote in diaries, and where their journals are."""
+    """One run: its processes, what they wrote in diaries, and where their journals are.
+
+    The first processes are one launch, each that replaces one is another, which resumes the run from a step.
+    """
 
     def __init__(self, folder: Path, slots: list[Slot], seed: str) -> None:
         self.folder = folder
@@ -76,38 +84,55 @@ class Round:
         self.diaries = Diaries(folder / "diaries")
         self.journals = Journals(folder / "journals")
         self.log = folder / "ranks.log"
+        self.random = random.Random(seed)
         self._numbers = 0
         self._lock = threading.Lock()
         for slot in slots:
-            self.start(slot)
+            self.start(slot, together=True)
 
-    def start(self, slot: Slot) -> None:
-        """Starts a process in the slot."""
+    def start(self, slot: Slot, *, together: bool = False) -> None:
+        """Starts a process in the slot: ``together`` with others as one launch, else as one of its own."""
+        number, step = self._next()
+        token = f"{FIRST_LAUNCH}:{NOTHING}" if together else f"{number + FIRST_LAUNCH}:{step}"
+        slot.process = self._started(
+            slot, number, slot.style, HEADRACE_RUN_ID=self.run_id, HEADRACE_ATTEMPT=token
+        )
+
+    def fork(self, slot: Slot) -> "subprocess.Popen[bytes]":
+        """Starts a process beside the slot's own that forks the run."""
+        number, step = self._next()
+        return self._started(slot, number, "a fork", FORK_FROM=self.run_id, FORK_STEP=str(step))
+
+    def _next(self) -> tuple[int, int]:
+        """Number and step of another process; half of all launches hide something."""
         with self._lock:
             self._numbers += 1
-            number = self._numbers
+            return self._numbers, self.random.choice((NOTHING, self.random.randrange(300, 1000)))
+
+    def _started(self, slot: Slot, number: int, style: str, **environment: str) -> "subprocess.Popen[bytes]":
         environment = {
             **os.environ,
+            **environment,
             "HEADRACE_TRACKING_URI": slot.uri,
-            "HEADRACE_RUN_ID": self.run_id,
             "HEADRACE_JOURNAL_DIR": str(self.folder / "journals"),
             "HEADRACE_SHIPPER": "agent" if slot.style == "waits" else "thread",
             "HEADRACE_EXIT_TIMEOUT": "5",
+            "HEADRACE_READ_TIMEOUT": "5",
         }
         command: list[str | Path] = [
             sys.executable,
             PROGRAMS / "rank.py",
             self.diaries.folder,
             str(number),
-            slot.style,
+            style,
             self.seed,
         ]
         with self.log.open("ab") as log:
-            slot.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
-    def wait_until_logging(self, slot: Slot) -> None:
-        """Waits until the slot's process logged something."""
-        process = slot.process
+    def wait_until_logging(self, slot: Slot, process: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Waits until the slot's process, or the one beside it, logged something."""
+        process = process or slot.process
         assert process is not None
 
         def logs() -> bool:

@@ -2,10 +2,12 @@
 
 FOLDER gets its diary. STYLE: ``plain``; ``definitions`` (a new key every few calls, journal files of a few
 hundred cells); ``waits`` (waits for a point now and then, as what an agent ships does); ``forks`` (children
-that log too). SIGUSR1 prints the stacks; SIGTERM ends it as a polite program ends.
+that log too); ``a fork`` (into a fork of the run FORK_FROM). HEADRACE_ATTEMPT is the launch and the step from
+which it resumes the run. SIGUSR1 prints the stacks; SIGTERM ends it as a polite program ends.
 """
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -30,7 +32,8 @@ class Rank:
     """Logs one stream of points, each noted before its call."""
 
     def __init__(self, folder: Path, number: int, style: str, seed: str) -> None:
-        self.diary = Diary(folder / f"{number}.diary", number)
+        launch = int(os.environ.get("HEADRACE_ATTEMPT", "0").partition(":")[0])
+        self.diary = Diary(folder / f"{number}.diary", number, launch, is_fork=style == "a fork")
         self.folder, self.number, self.style = folder, number, style
         self.random = random.Random(f"{seed} {number}")
         self.keys = 4
@@ -96,8 +99,35 @@ def main() -> None:
     if style == "definitions":
         layout.FIRST_FILE, layout.LARGEST_FILE = 256 * 32, 1024 * 32  # type: ignore[misc]
     core.LEFTOVER_SECONDS = 2.0
-    with headrace.start_run():
+    if style == "a fork":
+        fork(folder / f"{number}.fork")
+    else:
+        step = os.environ.get("HEADRACE_ATTEMPT", "").partition(":")[2]
+        headrace.start_run(resume_from_step=int(step) if step else None)
+    with contextlib.ExitStack() as stack:
+        stack.callback(headrace.end_run)
         Rank(folder, number, style, seed).run()
+
+
+def fork(path: Path) -> None:
+    """Forks the run, and notes how often it had been resumed before and after that."""
+    parent, step = os.environ["FORK_FROM"], int(os.environ["FORK_STEP"])
+    least = resumed(parent)
+    run_id = headrace.start_run(fork_from=parent, fork_step=step).info.run_id
+    most = None
+    with contextlib.suppress(headrace.HeadraceError):
+        if headrace.Client().get_run(run_id).data.tags["headrace.forkedFrom"] == parent:
+            most = resumed(parent)
+    told = {"run_id": run_id, "step": step, "least": least or 0, "most": most}
+    path.with_suffix(".draft").write_text(json.dumps(told))
+    path.with_suffix(".draft").rename(path)
+
+
+def resumed(run_id: str) -> int | None:
+    """How often, if somebody answers."""
+    with contextlib.suppress(headrace.HeadraceError):
+        return len(headrace.Client().list_rewinds(run_id))
+    return None
 
 
 if __name__ == "__main__":

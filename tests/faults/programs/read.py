@@ -11,15 +11,29 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from checker import Points, Verdict, check, check_meanwhile
+from checker import (
+    Forked,
+    Points,
+    Resumed,
+    Stream,
+    Verdict,
+    check,
+    check_fork,
+    check_meanwhile,
+)
 from diaries import Diaries
 from headrace import Client
 from headrace.errors import HeadraceError, UnavailableError
 from published import check_published
+
+Answer = TypeVar("Answer")
 
 
 def read(client: Client, run_id: str, key: int) -> Points:
@@ -27,20 +41,42 @@ def read(client: Client, run_id: str, key: int) -> Points:
     return np.array(columns.steps, np.int64), np.array(columns.values, np.float64)
 
 
+def resumed(client: Client, run_id: str) -> list[Resumed]:
+    """The launches so far, in their order."""
+    return [Resumed(rewind.attempt.partition(":")[0], rewind.step) for rewind in client.list_rewinds(run_id)]
+
+
 def read_all(client: Client, run_id: str, diaries: Diaries, data: Path) -> Verdict:
-    streams = diaries.streams()
+    streams, launches = diaries.streams(), patiently(lambda: resumed(client, run_id))
+    points = read_keys(client, run_id, streams)
+    verdict = check(streams, points, launches)
+    verdict += check_published(data, run_id, sum(len(steps) for steps, _ in points.values()))
+    for path in diaries.folder.glob("*.fork"):
+        fork, number = json.loads(path.read_text()), int(path.stem)
+        if number in (forks := diaries.of_forks()):
+            own = forks[number]
+            both = [*streams, own]
+            most = len(launches) if fork["most"] is None else fork["most"]
+            forked = Forked(number, fork["step"], launches, fork["least"], most)
+            inherited = read_keys(client, fork["run_id"], both)
+            verdict += check_fork(both, inherited, forked)._replace(logged=own.returned)
+            verdict += check_published(
+                data, fork["run_id"], sum(len(steps) for steps, _ in inherited.values())
+            )
+    return verdict
+
+
+def read_keys(client: Client, run_id: str, streams: Sequence[Stream]) -> dict[int, Points]:
     keys = sorted({key for stream in streams for key in np.unique(stream.keys).tolist()})
-    points = {key: patiently(client, run_id, key) for key in keys}
-    verdict = check(streams, points)
-    return verdict + check_published(data, run_id, sum(len(steps) for steps, _ in points.values()))
+    return {key: patiently(partial(read, client, run_id, key)) for key in keys}
 
 
-def patiently(client: Client, run_id: str, key: int) -> Points:
-    """Reads, again when the daemon has just lost its database."""
+def patiently(ask: Callable[[], Answer]) -> Answer:
+    """Asks, again when the daemon has just lost its database."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            return read(client, run_id, key)
+            return ask()
         except UnavailableError:
             if time.monotonic() > deadline:
                 raise
@@ -50,13 +86,15 @@ def patiently(client: Client, run_id: str, key: int) -> Points:
 def read_meanwhile(client: Client, run_id: str, diaries: Diaries) -> None:
     passes = 0
     while not select.select([sys.stdin], [], [], 0.2)[0]:
-        verdict = Verdict(0)
         key = passes % 4
         try:
+            before = resumed(client, run_id)
             points = {key: read(client, run_id, key)}
+            after = resumed(client, run_id)
         except HeadraceError:
             continue  # the daemon is down, or the run is not there yet
-        verdict = check_meanwhile(diaries.streams(), points)  # what was read was noted before
+        # What was read was noted before.
+        verdict = check_meanwhile(diaries.streams(), points, before, after)
         passes += 1
         print(json.dumps(verdict._asdict() | {"read": len(points[key][0])}), flush=True)
 
