@@ -4,9 +4,8 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import duckdb
@@ -25,9 +24,8 @@ from headrace_storage.history import History
 from headrace_storage.model import CreateRun, Reject, StartAttempt
 from headrace_storage.objects import LocalStore
 from headrace_storage.publish import Publisher
-from headrace_storage.visibility import LAST
 from points import Logged, Training, exact, in_logged_order
-from rewind_model import RewoundRun, comparable, naive_summaries
+from rewind_model import RewoundRun, by_manifest, comparable, naive_summaries
 
 KEYS = ["key0", "key1", "key2"]
 
@@ -166,18 +164,6 @@ class World:
 
 def identified(point: Logged) -> tuple[object, ...]:
     return (point.run_id, point.key, point.attempt, point.step, point.writer.hex, point.sequence)
-
-
-def by_manifest(manifest: dict[str, Any], points: list[Logged]) -> Iterator[Logged]:
-    """What a reader of the files shows who keeps to docs/rewind.md."""
-    ruled = {rule["run_id"] for rule in manifest["views"]}
-    for point in points:
-        if point.run_id not in ruled:
-            yield point
-        for rule in manifest["views"]:
-            last = rule["last_steps"].get(point.attempt, LAST if rule["others"] else None)
-            if rule["source"] == point.run_id and last is not None and point.step <= last:
-                yield point._replace(run_id=rule["run_id"])
 
 
 async def test_readers_show_what_the_model_shows(daemon: Daemon, tmp_path: Path) -> None:

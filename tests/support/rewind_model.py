@@ -1,10 +1,12 @@
 """Runs as a naive reader of the rules knows them: of each point by itself, whether a run shows it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from headrace_storage.model import Summary
+from headrace_storage.visibility import LAST
 from points import Logged
 
 
@@ -57,6 +59,18 @@ class RewoundRun:
         if not token:
             return 0
         return self.tokens.index(token) + 1 if token in self.tokens else math.inf
+
+
+def by_manifest(manifest: dict[str, Any], points: Iterable[Logged]) -> Iterator[Logged]:
+    """What a reader of the files shows who keeps to docs/rewind.md."""
+    ruled = {rule["run_id"] for rule in manifest["views"]}
+    for point in points:
+        if point.run_id not in ruled:
+            yield point
+        for rule in manifest["views"]:
+            last = rule["last_steps"].get(point.attempt, LAST if rule["others"] else None)
+            if rule["source"] == point.run_id and last is not None and point.step <= last:
+                yield point._replace(run_id=rule["run_id"])
 
 
 def comparable(summary: Summary) -> tuple[str, ...]:
