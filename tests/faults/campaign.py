@@ -5,6 +5,7 @@ all these processes it happens does not: a campaign finds by numbers, a seed giv
 """
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -38,7 +39,7 @@ LANES: dict[str, list[Fault]] = {
     "database": database_faults.ALL,
 }
 SYNC_SECONDS = 120.0
-READ_SECONDS = 180.0
+READ_SECONDS = 300.0
 LINGER_SECONDS = 30.0
 
 Say = Callable[[str], None]
@@ -166,7 +167,8 @@ class Campaign:
         uri = f"headrace://127.0.0.1:{self.setting.daemons[0].port}"
         command: list[str | Path] = [sys.executable, PROGRAMS / "read.py", uri, current.run_id]
         command += [current.diaries.folder, self.setting.folder / "data"]
-        done = _run(command, READ_SECONDS)
+        # What it takes is no concern of a campaign: it runs beside others.
+        done = _run(command, READ_SECONDS, HEADRACE_READ_TIMEOUT=str(READ_SECONDS))
         if done.returncode != 0:
             raise StalledError(f"reading: {done.stderr[-500:]}")
         return Verdict(**json.loads(done.stdout))
@@ -244,8 +246,17 @@ class Reader:
         return self._verdict
 
 
-def _run(command: Sequence[str | Path], seconds: float) -> "subprocess.CompletedProcess[str]":
+def _run(
+    command: Sequence[str | Path], seconds: float, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, **environment},
+        )
     except subprocess.TimeoutExpired as error:
         raise StalledError(f"not within {seconds:.0f} s: {' '.join(map(str, command))}") from error

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sim_world
+import sim_history
 from headrace.shipping.session import ShippingSession
 from headrace_ingest.committer import Committer, Prepared
 from headrace_storage import visibility
@@ -130,7 +130,7 @@ start_attempt, last_step, shown = Ledger._start, View.last_step, visibility.show
         (Ledger, "_start", rewinds_for_each_rank),
         (View, "last_step", hides_a_step_too_few),
         (changes, "inherit", inherits_what_comes_later),
-        (sim_world, "shown", forgets_the_rewinds_of_a_fork),
+        (sim_history, "shown", forgets_the_rewinds_of_a_fork),
     ],
 )
 def test_mistakes_are_noticed(

@@ -35,10 +35,6 @@ from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.service import IngestService
 from headrace_proto.wire import CELL_SIZE
 from headrace_storage.model import Rows
-from headrace_storage.segments.visible import visible
-from headrace_storage.visibility import View, shown
-from points import exact, to_points
-from rewind_model import RewoundRun
 from sim_catalog import (
     Faults,
     MemoryCatalog,
@@ -47,7 +43,8 @@ from sim_catalog import (
     MemorySegments,
     MemoryWriters,
 )
-from sim_journal import FORK_ATTEMPTS, SHARED_RUN, MemoryJournal
+from sim_history import check_what_runs_show
+from sim_journal import MemoryJournal
 from sim_loop import VirtualLoop, simulate
 from sim_network import Wire
 
@@ -287,66 +284,10 @@ class World:
         for journal in self.journals:
             assert found[journal.writer] == journal.points, "not what was logged"
             assert journal.reported() == journal.refused, "refusals are missing"
-        self._check_what_runs_show()
+        check_what_runs_show(self.catalog, self.journals, self.objects)
         registered = {group.segment.path for group in self.catalog.committed.values() if group.segment}
         for daemon in self.daemons:
             assert not registered.intersection(daemon.segments.discarded), "a registered object was deleted"
-
-    def _check_what_runs_show(self) -> None:
-        """Launches began once, whichever rank was first; they hide what came before, forks show it."""
-        naive = self._as_committed()
-        points = [
-            point
-            for group in self.catalog.committed.values()
-            if group.segment
-            for point in to_points(self.objects[group.segment.path or ""])
-        ]
-        for run_id, run in self.catalog.runs.items():
-            assert sorted(run.attempts) == sorted(naive[run_id].tokens), "not the attempts that began"
-            views = [
-                View(run_id, source, bounds, self._numbers(source))
-                for source, bounds in shown(run_id, run.rewinds, run.inherited).items()
-            ]
-            seen = [
-                point
-                for group in self.catalog.committed.values()
-                if group.segment
-                for point in to_points(
-                    visible(self.objects[group.segment.path or ""], views or [View(run_id, run_id)])
-                )
-            ]
-            expected = naive[run_id].history(points)
-            assert Counter(exact(seen)) == Counter(exact(expected)), "a run shows something else"
-
-    def _numbers(self, run_id: str) -> dict[str, int]:
-        return {token: attempt.number for token, attempt in self.catalog.runs[run_id].attempts.items()}
-
-    def _as_committed(self) -> dict[str, RewoundRun]:
-        """What became of runs: what the journals say, in the order in which the catalog took it."""
-        journals = {journal.writer: journal for journal in self.journals}
-        taken = [
-            (change.writer, change.sequence)
-            for group in self.catalog.committed.values()
-            for change in group.changes
-            if change.sequence in journals[change.writer].changes
-        ]
-        assert sorted(taken) == sorted(
-            (journal.writer, at) for journal in self.journals for at in journal.changes
-        ), "not the changes that were made"
-        runs: dict[str, RewoundRun] = {}
-        for writer, at in taken:
-            change = journals[writer].changes[at]
-            if change.HasField("create"):
-                create = change.create
-                run = runs[journals[writer].fork] = RewoundRun(journals[writer].fork)
-                run.parent = runs[create.fork_from].copy()
-                run.fork_step = create.fork_step if create.HasField("fork_step") else run.fork_step
-            else:
-                start = change.start_attempt
-                run_id = journals[writer].fork if start.token in FORK_ATTEMPTS else SHARED_RUN
-                step = start.resume_from_step if start.HasField("resume_from_step") else None
-                runs.setdefault(run_id, RewoundRun(run_id)).start(start.token, step)
-        return runs
 
     def __str__(self) -> str:
         places = [

@@ -219,12 +219,17 @@ class Summaries:
         for ref in bare:
             if ref.path is not None:
                 yield [ref.id], await self._as_shown([ref], await self._reader.summarise([ref]), views)
+        anew = defaultdict(list)
         for ref, encoded, again in segments:
             if encoded is not None:
                 plain = await asyncio.to_thread(decode_summaries, encoded)
                 yield [ref.id], await self._as_shown([ref], plain, views)
-            elif again is not None:
+            elif again is not None and ref.path is not None:
                 yield [ref.id], await self._visible([ref], _views_of(again, views))
+            elif again is not None:
+                anew[again].append(ref)
+        for again, refs in anew.items():
+            yield [ref.id for ref in refs], await self._visible(refs, _views_of(again, views))
 
     async def _as_shown(
         self, refs: Sequence[SegmentRef], plain: SummaryColumns, views: Sequence[View]
