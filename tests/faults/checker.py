@@ -118,6 +118,16 @@ def check_fork(streams: Iterable[Stream], read: Mapping[int, Points], forked: "F
     return min(verdicts, key=lambda verdict: verdict.violations)
 
 
+def check_counts(read: Mapping[int, Points], counts: Mapping[int, int]) -> Verdict:
+    """Judges what summaries say of how many points keys have."""
+    differences = [counts.get(key, 0) - len(steps) for key, (steps, _) in read.items()]
+    return Verdict(
+        0,
+        lost=sum(-difference for difference in differences if difference < 0),
+        duplicated=sum(difference for difference in differences if difference > 0),
+    )
+
+
 class Forked(NamedTuple):
     """A fork: its stream, the last step that it inherits, and the launches of the run that it is made of.
 

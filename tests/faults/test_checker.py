@@ -14,6 +14,7 @@ from checker import (
     Stream,
     Verdict,
     check,
+    check_counts,
     check_fork,
     check_meanwhile,
     descents,
@@ -157,6 +158,15 @@ def test_the_order_of_a_writer_across_keys() -> None:
     assert descents(values) == 0
     values[[4, 10]] = values[[10, 4]]
     assert descents(values) > 0
+
+
+def test_summaries_that_count_something_else() -> None:
+    reading = readable(logged(np.random.default_rng(1)), np.random.default_rng(1))
+    counts = {key: len(steps) for key, (steps, _) in reading.items()}
+    assert not check_counts(reading, counts).violations
+    assert check_counts(reading, {**counts, 1: counts[1] - 2}) == Verdict(0, lost=2)
+    assert check_counts(reading, {**counts, 0: counts[0] + 3}) == Verdict(0, duplicated=3)
+    assert check_counts(reading, {0: counts[0], 1: counts[1]}).lost == counts[2]
 
 
 LAUNCHES = [Resumed("a", 1 << 20), Resumed("b", 3), Resumed("c", 1 << 20), Resumed("d", 5)]

@@ -25,6 +25,7 @@ from checker import (
     Stream,
     Verdict,
     check,
+    check_counts,
     check_fork,
     check_meanwhile,
 )
@@ -49,8 +50,7 @@ def resumed(client: Client, run_id: str) -> list[Resumed]:
 def read_all(client: Client, run_id: str, diaries: Diaries, data: Path) -> Verdict:
     streams, launches = diaries.streams(), patiently(lambda: resumed(client, run_id))
     points = read_keys(client, run_id, streams)
-    verdict = check(streams, points, launches)
-    verdict += check_published(data, run_id, sum(len(steps) for steps, _ in points.values()))
+    verdict = check(streams, points, launches) + check_elsewhere(client, run_id, points, data)
     for path in diaries.folder.glob("*.fork"):
         fork, number = json.loads(path.read_text()), int(path.stem)
         if number in (forks := diaries.of_forks()):
@@ -60,10 +60,16 @@ def read_all(client: Client, run_id: str, diaries: Diaries, data: Path) -> Verdi
             forked = Forked(number, fork["step"], launches, fork["least"], most)
             inherited = read_keys(client, fork["run_id"], both)
             verdict += check_fork(both, inherited, forked)._replace(logged=own.returned)
-            verdict += check_published(
-                data, fork["run_id"], sum(len(steps) for steps, _ in inherited.values())
-            )
+            verdict += check_elsewhere(client, fork["run_id"], inherited, data)
     return verdict
+
+
+def check_elsewhere(client: Client, run_id: str, points: dict[int, Points], data: Path) -> Verdict:
+    """Whether the summaries and the files tell of as many points."""
+    summaries = patiently(lambda: client.get_metric_summaries(run_id))
+    counts = {int(key.removeprefix("k")): summary.count for key, summary in summaries.items()}
+    count = sum(len(steps) for steps, _ in points.values())
+    return check_counts(points, counts) + check_published(data, run_id, count)
 
 
 def read_keys(client: Client, run_id: str, streams: Sequence[Stream]) -> dict[int, Points]:
