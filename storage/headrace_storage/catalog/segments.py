@@ -135,18 +135,17 @@ class Segments:
             await connection.execute(_QUERIES["remove_runs"], ids)
             retired = [row["path"] for row in removed if row["path"] is not None]
             await connection.execute(_QUERIES["retire_objects"], retired)
-            if output is None:
-                return
-            await connection.execute(
-                _QUERIES["register"],
-                incarnation,
-                output.path,
-                output.rows,
-                output.size,
-                output.checksum,
-                level,
-                list(output.runs),
-            )
+            if output is not None:
+                await connection.execute(
+                    _QUERIES["register"],
+                    incarnation,
+                    output.path,
+                    output.rows,
+                    output.size,
+                    output.checksum,
+                    level,
+                    list(output.runs),
+                )
             await wait_for_changes(connection)
             if moved := await connection.fetchval(_QUERIES["count_again"], ids):
                 raise SegmentsMovedError(moved)
