@@ -144,6 +144,7 @@ class Reader:
         )
         assert list(rows) == [(point.attempt, point.step, point.value, point.sequence) for point in ordered]
         parts = await History(self.segments, self.store).columns(run_id, key)
+        assert parts is not None
         assert [step for part in parts for step in part.step.tolist()] == [point.step for point in ordered]
         chart = await Charts(self.segments, self.store).get(Wanted(run_id, key, 1000, -2, 3))
         inside = sorted(point.step for point in points if -2 <= point.step <= 3)
