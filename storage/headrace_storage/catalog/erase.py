@@ -77,8 +77,9 @@ async def _erase(connection: Connection, run_ids: list[UUID]) -> None:
     await connection.execute(_QUERIES["leave_tombstones"], run_ids)
     # Segments before summaries, as the fold does.
     segments: list[int] = []
-    # Until nothing is found: a merge that was waited for has put points elsewhere.
-    while rows := await connection.fetch(_QUERIES["set_apart"], run_ids):
+    # A merge that was waited for has put points elsewhere, where only another look finds them.
+    while await connection.fetchval(_QUERIES["in_segments"], run_ids):
+        rows = await connection.fetch(_QUERIES["set_apart"], run_ids)
         segments += [row["segment_id"] for row in rows]
     alone = [row["segment_id"] for row in await connection.fetch(_QUERIES["without_others"], segments)]
     await connection.execute(_QUERIES["remove_segments"], alone)

@@ -46,6 +46,9 @@ WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
      r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[]))
 DELETE FROM runs WHERE run_id = ANY($1::uuid[])
 
+-- name: in_segments
+SELECT EXISTS (SELECT FROM segment_runs WHERE run_id = ANY($1::uuid[]))
+
 -- name: set_apart
 -- What segments hold of erased runs.
 WITH gone AS (
