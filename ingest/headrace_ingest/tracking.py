@@ -25,6 +25,7 @@ from headrace_storage.catalog.writers import Writers
 from headrace_storage.charts import Charts, Wanted
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
+from headrace_storage.objects import Locations
 
 Unary = Callable[[Any], Awaitable[Any]]
 
@@ -66,6 +67,8 @@ class TrackingService:
         search: RunSearch,
         eraser: Eraser,
         rewinds: Rewinds,
+        locations: Locations,
+        http_port: int = 0,
         activity: Activity,
         bounds: Bounds = DEFAULTS,
     ) -> None:
@@ -78,6 +81,8 @@ class TrackingService:
         self._search = search
         self._eraser = eraser
         self._rewinds = rewinds
+        self._locations = locations
+        self._http_port = http_port
         self._activity = activity
         self._bounds = bounds
 
@@ -99,6 +104,7 @@ class TrackingService:
             pb.ListWritersRequest: self.list_writers,
             pb.ListRewindsRequest: self.list_rewinds,
             pb.ChangeRewindRequest: self.change_rewind,
+            pb.GetServerInfoRequest: self.get_server_info,
         }
         methods = {
             request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
@@ -120,6 +126,7 @@ class TrackingService:
         location = request.artifact_location
         if problem := text_problem(location, 4096):
             raise InvalidArgumentError("artifact_location", problem)
+        self._locations.check(location)
         name, tags = changes.experiment_name(request.name), changes.tags(request.tags)
         return messages.experiment(await self._experiments.create(name, location, tags))
 
@@ -243,6 +250,10 @@ class TrackingService:
         """A rewind that hides no more, or again."""
         number, undone = request.number, request.undone
         return messages.rewind(await self._rewinds.change(request.run_id, number, undone=undone))
+
+    async def get_server_info(self, _: pb.GetServerInfoRequest) -> pb.ServerInfo:
+        """Where else this daemon can be asked."""
+        return pb.ServerInfo(http_port=self._http_port)
 
     async def history(self, request: pb.GetMetricHistoryRequest) -> AsyncIterator[bytes]:
         """All points of a key in logged order, as serialised chunks."""
