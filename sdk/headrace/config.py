@@ -93,6 +93,10 @@ class Settings:
     """The part of the file system that the journals of a folder may take together."""
     on_full: OnFull = _setting("HEADRACE_ON_FULL", _on_full, "block, drop or raise", default="block")
     """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
+    artifact_spool_max: float = _setting(
+        "HEADRACE_ARTIFACT_SPOOL_MAX", _fraction, "a fraction, above 0 up to 1", default=0.5
+    )
+    """The part of the file system that copies of files may take together until they are uploaded."""
     async_logging: bool = _setting(waiting.VARIABLE, _boolean, "true or false", default=True)
     """Whether logging calls that do not say ``synchronous=`` return at once."""
     system_metrics: bool = _setting(

@@ -12,8 +12,9 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from headrace import surroundings, waiting
 from headrace.config import Settings
@@ -28,13 +29,19 @@ from headrace.pending import Pending
 from headrace.shipping import agent
 from headrace.shipping.address import normalize
 from headrace.shipping.carrier import Carrier
+from headrace.shipping.courier import Courier
+from headrace.shipping.http import Http, StatusError
 from headrace.shipping.link import Link
 from headrace.shipping.runtime import forget, forked, keep_for_ever, runtime, stop
 from headrace.shipping.shipper import Shipper
 from headrace.shipping.watcher import Watcher
+from headrace.spool.entry import Entry
+from headrace.spool.spool import Limits, Spool
 from headrace_proto.v1.tracking_pb2 import RunChange
 
 logger = logging.getLogger("headrace")
+
+T = TypeVar("T")
 
 LEFTOVER_SECONDS = 30.0
 TIDY_SECONDS = 5.0
@@ -56,6 +63,10 @@ class Core:
         self._logs: dict[tuple[str, str], RunLog] = {}
         self._writers: list[Writer] = []
         self._writer: Writer | None = None
+        self._spool: Spool | None = None
+        self._spools: list[Spool] = []
+        self._courier: Courier | None = None
+        self._https: list[Http] = []  # connections that nobody uses now
         self._link: Link | None = None
         self._shipper: Shipper | None = None
         self._watcher: Watcher | None = None
@@ -80,6 +91,44 @@ class Core:
         """Journals a change of a run, in order with the points around it."""
         return self.run_log(run_id, attempt).change(change.SerializeToString())
 
+    def secure(self, entry: Callable[[int, str, int], Entry], write: Callable[[Path], int]) -> RunOperation:
+        """Secures a file for its upload: what ``write`` writes to a path, whose size it returns.
+
+        ``entry`` is told the size, and the place in which journal has to be committed before it begins.
+        """
+        writer = self._current_writer()
+        return self._current_spool().add(lambda size: entry(size, writer.name, writer.written()), write)
+
+    def _current_spool(self) -> Spool:
+        with self._lock:
+            if self._spool is None:
+                self._spool = self._new_spool()
+            return self._spool
+
+    def _new_spool(self) -> Spool:
+        root = boot_folder(self.settings.journal_dir)
+        limits = Limits(self.settings.artifact_spool_max, self.settings.on_full)
+        spool = Spool(root, self._header(), limits)
+        self._spools.append(spool)
+        if self._ended:
+            logger.warning(
+                "files that are logged after the end of the process stay in %s, for: headrace sync %s",
+                spool.folder,
+                root.parent,
+            )
+        elif self._uses_agent or not self._thread_courier().take_on(spool.folder, spool):
+            self._watch(spool)
+        return spool
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "uri": self.uri,
+            "boot": boot_id(),
+            "created": time.time_ns() // 1_000_000,
+            "labels": surroundings.labels(),
+            "shipper": "agent" if self._uses_agent else "thread",
+        }
+
     def _current_writer(self) -> Writer:
         with self._lock:
             if self._writer is None:
@@ -89,13 +138,7 @@ class Core:
     def _new_writer(self) -> Writer:
         """Another journal of this process: its first, a spare, or the first after a fork."""
         root = boot_folder(self.settings.journal_dir)
-        header = {
-            "uri": self.uri,
-            "boot": boot_id(),
-            "created": time.time_ns() // 1_000_000,
-            "labels": surroundings.labels(),
-            "shipper": "agent" if self._uses_agent else "thread",
-        }
+        header = self._header()
         name, bound = uuid.uuid4().hex, self.settings.journal_max
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
@@ -130,11 +173,42 @@ class Core:
                 self._shipper = runtime().submit(self._start_shipping()).result()
             return self._shipper
 
+    def _thread_courier(self) -> Courier:
+        with self._lock:
+            if self._courier is None:
+                self._courier = Courier(self.uri, self.http_address)
+            return self._courier
+
+    def http_address(self) -> str:
+        """``HOST:PORT`` where the daemon speaks HTTP. From any thread but that of the loop."""
+        timeout = self.settings.read_timeout
+        address: str = self._submit(self._the_link().http_address(timeout)).result(2 * timeout)
+        return address
+
+    def over_http(self, work: Callable[[Http], T]) -> T:
+        """What ``work`` returns, with a connection to the daemon's HTTP side; raises typed errors."""
+        http = self._https.pop() if self._https else Http(self.http_address)
+        try:
+            result = work(http)
+        except StatusError as error:
+            http.close()
+            raise error.typed() from error
+        except BaseException:
+            http.close()
+            raise
+        self._https.append(http)
+        return result
+
     async def _start_shipping(self) -> Shipper:
         keep = self.settings.journal_keep
         shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self._watch)
         root = boot_folder(self.settings.journal_dir).parent
-        carrier = Carrier(root, keep, lambda uri: shipper if uri == self.uri else None)
+        carrier = Carrier(
+            root,
+            keep,
+            lambda uri: shipper if uri == self.uri else None,
+            courier_for=lambda uri: self._thread_courier() if uri == self.uri else None,
+        )
         self._tasks = [
             asyncio.create_task(shipper.run()),
             asyncio.create_task(shipper.tidy_every(TIDY_SECONDS)),
@@ -144,6 +218,9 @@ class Core:
 
     def end_shipping(self) -> None:
         """Ships no more, and closes the connection."""
+        if self._courier is not None:
+            self._courier.stop()
+            self._courier = None
         if self._shipper is not None:
             with contextlib.suppress(TimeoutError):
                 runtime().submit(self._end_shipping()).result(END_SECONDS)
@@ -159,7 +236,7 @@ class Core:
             await self._link.close()
             self._link = None
 
-    def _watch(self, writer: Writer) -> None:
+    def _watch(self, writer: Writer | Spool) -> None:
         """Has a journal watched that another process ships: the agent, which is started if need be."""
         with self._lock:
             if self._watcher is None:
@@ -167,7 +244,7 @@ class Core:
                 self._watcher = Watcher(lambda: agent.start(root) if self._uses_agent else None)
             self._watcher.add(writer)
 
-    def _look_after(self, writer: Writer) -> None:
+    def _look_after(self, writer: Writer | Spool) -> None:
         writer.watch = _nothing
         self._watch(writer)
         writer.watch()
@@ -225,42 +302,46 @@ class Core:
 
     def flush(self, timeout: float) -> Pending:
         """Waits, up to ``timeout`` seconds, until all that was logged is durable; says what is left."""
+        self._flush(timeout, [*self._writers, *self._spools])
+        return self.pending()
+
+    def _flush(self, timeout: float, carried: Sequence[Writer | Spool]) -> None:
         begun = time.monotonic()
-        for writer, end in self._unsettled():
+        for writer, end in _unsettled(carried):
             event = threading.Event()
             writer.when_committed(end, event.set)
             while not event.wait(min(0.05, timeout)):
                 waited = time.monotonic() - begun
                 if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
-                    return self.pending()
-        return self.pending()
+                    return
 
     def pending(self) -> Pending:
         """What is not durable now."""
-        left = [(writer.pending(), writer.folder) for writer in self._writers if writer.pending()]
+        carried: list[Writer | Spool] = [*self._writers, *self._spools]
+        left = [(writer.pending(), writer.folder) for writer in carried if writer.pending()]
         return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left), self.uri)
 
-    def settle(self, timeout: float | None = None) -> None:
-        """Before a read: waits, bounded, for what this process logged."""
-        self.flush(self.settings.read_timeout if timeout is None else timeout)
+    def settle(self, timeout: float | None = None, *, files: bool = False) -> None:
+        """Before a read: waits, bounded, for what this process logged; ``files``: for uploads too."""
+        timeout = self.settings.read_timeout if timeout is None else timeout
+        self._flush(timeout, [*self._writers, *(self._spools if files else ())])
 
-    async def settle_async(self, timeout: float | None = None) -> None:
+    async def settle_async(self, timeout: float | None = None, *, files: bool = False) -> None:
         """:meth:`settle` for an event loop."""
         timeout = self.settings.read_timeout if timeout is None else timeout
-        operations = [RunOperation(writer, end, end) for writer, end in self._unsettled()]
+        carried = [*self._writers, *(self._spools if files else ())]
+        operations = [RunOperation(writer, end, end) for writer, end in _unsettled(carried)]
         if operations:
             with contextlib.suppress(TimeoutError):
-                absent = any(writer.daemon_absent() for writer in self._writers)
+                absent = any(writer.daemon_absent() for writer in carried)
                 await asyncio.wait_for(_all(operations), ABSENT_PATIENCE if absent else timeout)
-
-    def _unsettled(self) -> list[tuple[Writer, int]]:
-        return [(writer, writer.written()) for writer in self._writers if writer.pending()]
 
     # Fork and end.
 
     def after_fork(self) -> None:
         """In the child: nothing of the parent's is used any more."""
-        for writer in self._writers:
+        carried: list[Writer | Spool] = [*self._writers, *self._spools]
+        for writer in carried:
             writer.abandon()
             # An operation of the parent's may be waited for: whoever ships it, the control page is shared.
             writer.watch = functools.partial(self._look_after, writer)
@@ -269,6 +350,8 @@ class Core:
         self.process_id = uuid.uuid4().hex
         keep_for_ever(self._link, self._shipper, self._tasks)
         self._logs, self._writers, self._writer = {}, [], None
+        self._spools, self._spool, self._courier = [], None, None
+        self._https = []
         self._link = self._shipper = self._watcher = None
         self._tasks = []
 
@@ -300,6 +383,13 @@ class Core:
         writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
         for writer in writers:
             writer.close()
+        spools, self._spools, self._spool = self._spools, [], None
+        for spool in spools:
+            spool.close()
+
+
+def _unsettled(carried: Sequence[Writer | Spool]) -> list[tuple[Writer | Spool, int]]:
+    return [(writer, writer.written()) for writer in carried if writer.pending()]
 
 
 async def _all(operations: list[RunOperation]) -> None:
