@@ -121,6 +121,7 @@ async def serve(
             eraser=Eraser(for_calls),
             rewinds=Rewinds(for_calls),
             locations=locations,
+            sweeper=Sweeper(Eraser(for_calls), locations),
             http_port=config.http_port,
             activity=activity,
             bounds=config.bounds,

@@ -26,6 +26,7 @@ from headrace_storage.charts import Charts, Wanted
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
 from headrace_storage.objects import Locations
+from headrace_storage.sweep import Sweeper
 
 Unary = Callable[[Any], Awaitable[Any]]
 
@@ -68,6 +69,7 @@ class TrackingService:
         eraser: Eraser,
         rewinds: Rewinds,
         locations: Locations,
+        sweeper: Sweeper,
         http_port: int = 0,
         activity: Activity,
         bounds: Bounds = DEFAULTS,
@@ -82,6 +84,7 @@ class TrackingService:
         self._eraser = eraser
         self._rewinds = rewinds
         self._locations = locations
+        self._sweeper = sweeper
         self._http_port = http_port
         self._activity = activity
         self._bounds = bounds
@@ -186,6 +189,8 @@ class TrackingService:
             request.run_ids, request.experiment_ids, request.deleted_before, _limit(request.max_runs)
         )
         erased = await self._eraser.erase(deleted, dry_run=request.dry_run)
+        if erased.run_ids and not request.dry_run:
+            self._sweeper.soon()
         return pb.EraseDeletedResponse(
             run_ids=erased.run_ids, experiment_ids=erased.experiment_ids, more=erased.more
         )

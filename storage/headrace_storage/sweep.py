@@ -1,5 +1,6 @@
 """Deletes files that nobody can ask for: those of erased runs, and uploads that their clients gave up."""
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -32,10 +33,22 @@ class Sweeper:
         self._lease = lease
         self._interval = interval
         self._abandoned_after = abandoned_after
+        self._now: set[asyncio.Future[int]] = set()
 
     async def run(self) -> None:
         """Sweep for ever."""
         await repeat("sweep", self.once, self._interval)
+
+    def soon(self) -> None:
+        """Sweep now, beside what the caller does. What goes wrong is left to :meth:`run`."""
+        task = asyncio.ensure_future(self.once())
+        self._now.add(task)
+        task.add_done_callback(self._on_swept)
+
+    def _on_swept(self, task: "asyncio.Future[int]") -> None:
+        self._now.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("files of erased runs wait for the next sweep", error=str(error))
 
     async def once(self) -> int:
         """Delete what can go now; of how many erased runs."""

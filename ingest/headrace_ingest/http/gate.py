@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace_ingest.activity import Activity
@@ -74,6 +75,8 @@ class Gate:
                 scope[LIMIT] = BODY_BYTES
                 scope["app"] = self
                 await self._app(scope, _bounded(scope, receive), sending)
+            except ClientDisconnect:
+                pass  # nobody is there to be told
             except Exception as error:  # the border of the process
                 problem = problem_of(error)
                 if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
