@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.calls import experiments, metrics, rewinds, runs
 from headrace import tables, values
 from headrace.artifact_face import ArtifactFace
-from headrace.calls import artifacts, experiments, metrics, runs
+from headrace.calls import artifacts, experiments, metrics, rewinds, runs
 from headrace.errors import InvalidArgumentError, OperationTimeoutError
 from headrace.faces import awaited
 from headrace.operation import RunOperation
@@ -61,6 +60,7 @@ class AsyncClient(ArtifactFace):
     list_rewinds = awaited(rewinds.list_rewinds)
     undo_rewind = awaited(rewinds.undo_rewind)
     redo_rewind = awaited(rewinds.redo_rewind)
+
     async def log_table(self, run_id: str, data: Any, artifact_file: str) -> RunOperation:
         """Adds rows to a table, as :func:`headrace.log_table` does, which asks the daemon first."""
         checked = values.run_id(run_id)

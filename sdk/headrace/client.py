@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.calls import experiments, metrics, rewinds, runs
 from headrace import tables, values
 from headrace.artifact_face import ArtifactFace
-from headrace.calls import artifacts, experiments, metrics, runs
+from headrace.calls import artifacts, experiments, metrics, rewinds, runs
 from headrace.errors import OperationTimeoutError
 from headrace.faces import blocking
 from headrace.operation import RunOperation
@@ -60,6 +59,7 @@ class Client(ArtifactFace):
     list_rewinds = blocking(rewinds.list_rewinds)
     undo_rewind = blocking(rewinds.undo_rewind)
     redo_rewind = blocking(rewinds.redo_rewind)
+
     def log_table(
         self, run_id: str, data: Any, artifact_file: str, synchronous: bool | None = None
     ) -> RunOperation:

@@ -23,7 +23,7 @@ RUN = "0123456789abcdef" * 2
 
 
 def made(root: Path, **limits: Any) -> Spool:
-    given = {"bound": 1.0, "on_full": "raise"} | limits
+    given: dict[str, Any] = {"bound": 1.0, "on_full": "raise", **limits}
     return Spool(root / "host-boot", {"uri": "headrace://x:1", "shipper": "thread"}, Limits(**given))
 
 
