@@ -12,14 +12,14 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any
 
 from headrace import surroundings, waiting
 from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
+from headrace.file_side import FileSide
 from headrace.journal.folder import boot_folder, boot_id, let_locks_go
 from headrace.journal.room import Dropped
 from headrace.journal.run_log import RunLog
@@ -29,19 +29,14 @@ from headrace.pending import Pending
 from headrace.shipping import agent
 from headrace.shipping.address import normalize
 from headrace.shipping.carrier import Carrier
-from headrace.shipping.courier import Courier
-from headrace.shipping.http import Http, StatusError
 from headrace.shipping.link import Link
 from headrace.shipping.runtime import forget, forked, keep_for_ever, runtime, stop
 from headrace.shipping.shipper import Shipper
 from headrace.shipping.watcher import Watcher
-from headrace.spool.entry import Entry
-from headrace.spool.spool import Limits, Spool
+from headrace.spool.spool import Spool
 from headrace_proto.v1.tracking_pb2 import RunChange
 
 logger = logging.getLogger("headrace")
-
-T = TypeVar("T")
 
 LEFTOVER_SECONDS = 30.0
 TIDY_SECONDS = 5.0
@@ -63,15 +58,12 @@ class Core:
         self._logs: dict[tuple[str, str], RunLog] = {}
         self._writers: list[Writer] = []
         self._writer: Writer | None = None
-        self._spool: Spool | None = None
-        self._spools: list[Spool] = []
-        self._courier: Courier | None = None
-        self._https: list[Http] = []  # connections that nobody uses now
+        self.files = FileSide(self)
         self._link: Link | None = None
         self._shipper: Shipper | None = None
         self._watcher: Watcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended = False
+        self.ended = False
         self._warned_of: Pending | None = None
 
     # Logging.
@@ -81,7 +73,7 @@ class Core:
         log = self._logs.get((run_id, attempt))
         if log is None:
             try:
-                log = self._logs[run_id, attempt] = RunLog(self._current_writer(), run_id, attempt)
+                log = self._logs[run_id, attempt] = RunLog(self.current_writer(), run_id, attempt)
             except Dropped as full:
                 # Said at once, rather than a training of hours of which nothing is kept.
                 raise full.error from full
@@ -91,45 +83,18 @@ class Core:
         """Journals a change of a run, in order with the points around it."""
         return self.run_log(run_id, attempt).change(change.SerializeToString())
 
-    def secure(self, entry: Callable[[int, str, int], Entry], write: Callable[[Path], int]) -> RunOperation:
-        """Secures a file for its upload: what ``write`` writes to a path, whose size it returns.
-
-        ``entry`` is told the size, and the place in which journal has to be committed before it begins.
-        """
-        writer = self._current_writer()
-        return self._current_spool().add(lambda size: entry(size, writer.name, writer.written()), write)
-
-    def _current_spool(self) -> Spool:
-        with self._lock:
-            if self._spool is None:
-                self._spool = self._new_spool()
-            return self._spool
-
-    def _new_spool(self) -> Spool:
-        root = boot_folder(self.settings.journal_dir)
-        limits = Limits(self.settings.artifact_spool_max, self.settings.on_full)
-        spool = Spool(root, self._header(), limits)
-        self._spools.append(spool)
-        if self._ended:
-            logger.warning(
-                "files that are logged after the end of the process stay in %s, for: headrace sync %s",
-                spool.folder,
-                root.parent,
-            )
-        elif self._uses_agent or not self._thread_courier().take_on(spool.folder, spool):
-            self._watch(spool)
-        return spool
-
-    def _header(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
+        """What is told of this process beside what it logs."""
         return {
             "uri": self.uri,
             "boot": boot_id(),
             "created": time.time_ns() // 1_000_000,
             "labels": surroundings.labels(),
-            "shipper": "agent" if self._uses_agent else "thread",
+            "shipper": "agent" if self.uses_agent else "thread",
         }
 
-    def _current_writer(self) -> Writer:
+    def current_writer(self) -> Writer:
+        """The journal that this process writes now."""
         with self._lock:
             if self._writer is None:
                 self._writer = self._new_writer()
@@ -138,12 +103,12 @@ class Core:
     def _new_writer(self) -> Writer:
         """Another journal of this process: its first, a spare, or the first after a fork."""
         root = boot_folder(self.settings.journal_dir)
-        header = self._header()
+        header = self.header()
         name, bound = uuid.uuid4().hex, self.settings.journal_max
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
         at_end(_close_all, priority=100)
-        if self._ended:  # no thread and no process can be started any more
+        if self.ended:  # no thread and no process can be started any more
             logger.warning(
                 "what is logged after the end of the process stays in %s, for the next process here that "
                 "logs to %s, or: headrace sync %s",
@@ -151,20 +116,21 @@ class Core:
                 self.uri,
                 root.parent,
             )
-        elif self._uses_agent:
-            self._watch(writer)
+        elif self.uses_agent:
+            self.watch(writer)
         else:
             self._thread_shipper().add(writer)
         return writer
 
     def _successor(self, after: Writer) -> Writer:
         """Where calls go instead of ``after``: interrupted ones to a spare, a forked child's to its own."""
-        return self._current_writer() if after.abandoned else self._new_writer()
+        return self.current_writer() if after.abandoned else self._new_writer()
 
     # Shipping.
 
     @property
-    def _uses_agent(self) -> bool:
+    def uses_agent(self) -> bool:
+        """Whether another process ships what this one logs."""
         return forked() or self.settings.shipper == "agent"
 
     def _thread_shipper(self) -> Shipper:
@@ -173,41 +139,21 @@ class Core:
                 self._shipper = runtime().submit(self._start_shipping()).result()
             return self._shipper
 
-    def _thread_courier(self) -> Courier:
-        with self._lock:
-            if self._courier is None:
-                self._courier = Courier(self.uri, self.http_address)
-            return self._courier
-
     def http_address(self) -> str:
         """``HOST:PORT`` where the daemon speaks HTTP. From any thread but that of the loop."""
         timeout = self.settings.read_timeout
         address: str = self._submit(self._the_link().http_address(timeout)).result(2 * timeout)
         return address
 
-    def over_http(self, work: Callable[[Http], T]) -> T:
-        """What ``work`` returns, with a connection to the daemon's HTTP side; raises typed errors."""
-        http = self._https.pop() if self._https else Http(self.http_address)
-        try:
-            result = work(http)
-        except StatusError as error:
-            http.close()
-            raise error.typed() from error
-        except BaseException:
-            http.close()
-            raise
-        self._https.append(http)
-        return result
-
     async def _start_shipping(self) -> Shipper:
         keep = self.settings.journal_keep
-        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self._watch)
+        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self.watch)
         root = boot_folder(self.settings.journal_dir).parent
         carrier = Carrier(
             root,
             keep,
             lambda uri: shipper if uri == self.uri else None,
-            courier_for=lambda uri: self._thread_courier() if uri == self.uri else None,
+            courier_for=lambda uri: self.files.courier() if uri == self.uri else None,
         )
         self._tasks = [
             asyncio.create_task(shipper.run()),
@@ -218,9 +164,7 @@ class Core:
 
     def end_shipping(self) -> None:
         """Ships no more, and closes the connection."""
-        if self._courier is not None:
-            self._courier.stop()
-            self._courier = None
+        self.files.stop()
         if self._shipper is not None:
             with contextlib.suppress(TimeoutError):
                 runtime().submit(self._end_shipping()).result(END_SECONDS)
@@ -236,22 +180,22 @@ class Core:
             await self._link.close()
             self._link = None
 
-    def _watch(self, writer: Writer | Spool) -> None:
+    def watch(self, writer: Writer | Spool) -> None:
         """Has a journal watched that another process ships: the agent, which is started if need be."""
         with self._lock:
             if self._watcher is None:
                 root = boot_folder(self.settings.journal_dir).parent
-                self._watcher = Watcher(lambda: agent.start(root) if self._uses_agent else None)
+                self._watcher = Watcher(lambda: agent.start(root) if self.uses_agent else None)
             self._watcher.add(writer)
 
     def _look_after(self, writer: Writer | Spool) -> None:
         writer.watch = _nothing
-        self._watch(writer)
+        self.watch(writer)
         writer.watch()
 
     def _the_link(self) -> Link:
         if self._link is None:
-            self._link = Link(self.uri, brief=self._uses_agent)
+            self._link = Link(self.uri, brief=self.uses_agent)
         return self._link
 
     # Reads.
@@ -302,7 +246,7 @@ class Core:
 
     def flush(self, timeout: float) -> Pending:
         """Waits, up to ``timeout`` seconds, until all that was logged is durable; says what is left."""
-        self._flush(timeout, [*self._writers, *self._spools])
+        self._flush(timeout, [*self._writers, *self.files.spools])
         return self.pending()
 
     def _flush(self, timeout: float, carried: Sequence[Writer | Spool]) -> None:
@@ -317,19 +261,19 @@ class Core:
 
     def pending(self) -> Pending:
         """What is not durable now."""
-        carried: list[Writer | Spool] = [*self._writers, *self._spools]
+        carried: list[Writer | Spool] = [*self._writers, *self.files.spools]
         left = [(writer.pending(), writer.folder) for writer in carried if writer.pending()]
         return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left), self.uri)
 
     def settle(self, timeout: float | None = None, *, files: bool = False) -> None:
         """Before a read: waits, bounded, for what this process logged; ``files``: for uploads too."""
         timeout = self.settings.read_timeout if timeout is None else timeout
-        self._flush(timeout, [*self._writers, *(self._spools if files else ())])
+        self._flush(timeout, [*self._writers, *(self.files.spools if files else ())])
 
     async def settle_async(self, timeout: float | None = None, *, files: bool = False) -> None:
         """:meth:`settle` for an event loop."""
         timeout = self.settings.read_timeout if timeout is None else timeout
-        carried = [*self._writers, *(self._spools if files else ())]
+        carried = [*self._writers, *(self.files.spools if files else ())]
         operations = [RunOperation(writer, end, end) for writer, end in _unsettled(carried)]
         if operations:
             with contextlib.suppress(TimeoutError):
@@ -340,18 +284,17 @@ class Core:
 
     def after_fork(self) -> None:
         """In the child: nothing of the parent's is used any more."""
-        carried: list[Writer | Spool] = [*self._writers, *self._spools]
+        carried: list[Writer | Spool] = [*self._writers, *self.files.spools]
         for writer in carried:
             writer.abandon()
             # An operation of the parent's may be waited for: whoever ships it, the control page is shared.
             writer.watch = functools.partial(self._look_after, writer)
-        self._ended = False
+        self.ended = False
         self._lock = threading.RLock()
         self.process_id = uuid.uuid4().hex
         keep_for_ever(self._link, self._shipper, self._tasks)
         self._logs, self._writers, self._writer = {}, [], None
-        self._spools, self._spool, self._courier = [], None, None
-        self._https = []
+        self.files = FileSide(self)
         self._link = self._shipper = self._watcher = None
         self._tasks = []
 
@@ -370,7 +313,7 @@ class Core:
     def end(self) -> None:
         """At the end of the process: :meth:`close`; what is logged later only goes to a journal."""
         timeout = None
-        while not self._ended:
+        while not self.ended:
             with contextlib.suppress(KeyboardInterrupt):  # asked not to wait any longer
                 self.close(timeout, last=True)
                 self.end_shipping()
@@ -379,13 +322,11 @@ class Core:
     def close(self, timeout: float | None = None, *, last: bool = False) -> None:
         """Delivers what there is, bounded, and closes the journals."""
         self.deliver(timeout)
-        self._ended = last
+        self.ended = last
         writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
         for writer in writers:
             writer.close()
-        spools, self._spools, self._spool = self._spools, [], None
-        for spool in spools:
-            spool.close()
+        self.files.close()
 
 
 def _unsettled(carried: Sequence[Writer | Spool]) -> list[tuple[Writer | Spool, int]]:

@@ -148,7 +148,7 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
     base = session.run.info.artifact_uri
     if not base:  # no daemon was asked when the run began
         base = ask(session.core, run_with_id(session.run.info.run_id)).info.artifact_uri
-    return f"{base}/{names.folder(artifact_path)}" if artifact_path else base
+    return f"{base}/{names.folder(artifact_path.strip('/'))}" if artifact_path else base
 
 
 def log_metric(  # noqa: PLR0917 - MLflow's order

@@ -25,14 +25,17 @@ async def made(database: Database, location: str = "") -> Run:
 
 @pytest.mark.parametrize("own", [True, False])
 async def test_files_of_erased_runs_go(database: Database, tmp_path: Path, own: bool) -> None:
-    locations = Locations(tmp_path / "own", [tmp_path / "root"])
-    location = "" if own else f"file://{tmp_path}/root/deep"
-    run, other = await made(database, location), await made(database, "" if not own else f"{tmp_path}/root")
+    locations = Locations(tmp_path / "own", [tmp_path / "allowed"])
+    location = "" if own else f"file://{tmp_path}/allowed/deep"
+    run, other = (
+        await made(database, location),
+        await made(database, "" if not own else f"{tmp_path}/allowed"),
+    )
     for each in (run, other):
         place = locations.place(await Runs(database).artifact_uri(each.run_id))
         await place.store.put([Small(place.at("a/b"), b"x", "", "")])
     if not own:
-        assert (tmp_path / "root" / "deep" / run.run_id / "artifacts" / "a" / "b").read_bytes() == b"x"
+        assert (tmp_path / "allowed" / "deep" / run.run_id / "artifacts" / "a" / "b").read_bytes() == b"x"
     await Runs(database).delete(run.run_id)
     eraser = Eraser(database)
     await eraser.erase(Deleted())

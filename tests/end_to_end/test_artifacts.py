@@ -18,6 +18,7 @@ from PIL import Image
 
 import headrace
 from headrace import AsyncClient, Client
+from headrace.cli import main
 from headrace.errors import InvalidArgumentError, NotFoundError, RejectedError, UnavailableError
 from running import Daemon, eventually
 
@@ -192,7 +193,7 @@ def test_points_do_not_wait_for_files(
 
     (tmp_path / "f").write_bytes(bytes(1_000_000))
     with monkeypatch.context() as held:
-        courier = client._core._thread_courier()
+        courier = client._core.files.courier()
         held.setattr(courier._http, "_locate", nowhere)
         courier._http.close()
         file = client.log_artifact(run_id, tmp_path / "f")
@@ -279,9 +280,31 @@ def test_the_daemon_dies_in_the_middle(daemon: Daemon, tmp_path: Path) -> None:
     content = np.random.default_rng(2).bytes(30_000_000)
     (tmp_path / "f").write_bytes(content)
     operation = client.log_artifact(run_id, tmp_path / "f")
-    spool = client._core._current_spool()
+    spool = client._core.files.spool()
     eventually(lambda: spool.sent > 2_000_000 or operation.done(), "some of it is sent")
     daemon.kill()
     daemon.start()
     operation.wait(60)
     assert Path(client.download_artifacts(run_id, "f", tmp_path / "down")).read_bytes() == content
+
+
+def test_the_command_line(run_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "f").write_text("content")
+    (folder / "large").write_bytes(bytes(2_000_000))
+    assert main(["artifacts", "put", run_id, str(folder), "--to", "in"]) == 0
+    assert "2,000,007 bytes" in capsys.readouterr().out
+    assert main(["artifacts", "list", run_id, "in", "--recursive", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed[0] == {"path": "in/deep/f", "is_dir": False, "file_size": 7}
+    assert main(["artifacts", "list", run_id, "in"]) == 0
+    assert capsys.readouterr().out.split() == ["PATH", "BYTES", "in/deep/", "in/large", "2000000"]
+    assert main(["artifacts", "get", run_id, "in/deep", "--to", str(tmp_path / "down")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "down" / "in" / "deep")
+    assert (tmp_path / "down" / "in" / "deep" / "f").read_text() == "content"
+    assert main(["artifacts", "get", run_id, "--archive", str(tmp_path / "all.tar"), "--json"]) == 0
+    with tarfile.open(tmp_path / "all.tar") as tar:
+        assert tar.getnames() == ["in/deep/f", "in/large"]
+    assert main(["artifacts", "get", run_id, "none"]) == 1
+    assert main(["artifacts", "put", run_id, str(tmp_path / "none")]) == 1

@@ -20,9 +20,9 @@ class Fetch(Generic[T]):
     def ask(self, core: Core, timeout: float) -> T:
         """The answer; it takes as long as the bytes take."""
         core.settle(timeout, files=True)
-        return core.over_http(self.work)
+        return core.files.over_http(self.work)
 
     async def ask_async(self, core: Core, timeout: float) -> T:
         """The answer, on the caller's loop: the bytes go through a thread."""
         await core.settle_async(timeout, files=True)
-        return await asyncio.to_thread(core.over_http, self.work)
+        return await asyncio.to_thread(core.files.over_http, self.work)

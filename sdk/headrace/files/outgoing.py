@@ -63,21 +63,21 @@ def upload_data(core: Core, run_id: str, data: bytes, path: str, content_type: s
     def entry(size: int, journal: str, sequence: int) -> Entry:
         return Entry(run_id, "file", size, uuid.uuid4().hex, path, content_type, journal, sequence)
 
-    return core.secure(entry, _writes(data))
+    return core.files.secure(entry, _writes(data))
 
 
 def _file(core: Core, run_id: str, path: str, source: Path) -> RunOperation:
     def entry(size: int, journal: str, sequence: int) -> Entry:
         return Entry(run_id, "file", size, uuid.uuid4().hex, path, "", journal, sequence)
 
-    return core.secure(entry, lambda target: secure(source, target))
+    return core.files.secure(entry, lambda target: secure(source, target))
 
 
 def _pack(core: Core, run_id: str, parts: list[bytes]) -> RunOperation:
     def entry(size: int, journal: str, sequence: int) -> Entry:
         return Entry(run_id, "pack", size, uuid.uuid4().hex, journal=journal, sequence=sequence)
 
-    return core.secure(entry, _writes(b"".join(parts)))
+    return core.files.secure(entry, _writes(b"".join(parts)))
 
 
 def _writes(data: bytes) -> Callable[[Path], int]:

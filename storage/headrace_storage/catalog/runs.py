@@ -62,7 +62,7 @@ class Runs:
     async def reachable(self) -> None:
         """CatalogUnavailableError when the database does not answer."""
         async with self._database.acquire() as connection:
-            await connection.fetchval("SELECT 1")
+            await connection.fetchval(_QUERIES["reachable"])
 
     async def get_run(self, run_id: str) -> Run:
         """The run with its params and tags, deleted or not; a run whose metrics came first counts.

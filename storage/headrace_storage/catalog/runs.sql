@@ -1,3 +1,6 @@
+-- name: reachable
+SELECT 1
+
 -- name: get_run
 SELECT * FROM described_runs WHERE run_id = $1
 
