@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace import artifact_face as face
-from headrace import experiment, tables, values, waiting
+from headrace import experiment, record, tables, values, waiting
 from headrace.calls import artifacts
 from headrace.core import core_for
 from headrace.faces import ask
 from headrace.fluent import meant
 from headrace.operation import RunOperation
+from headrace.together import together
 from headrace.tracking_uri import get_tracking_uri
 
 
@@ -84,8 +85,9 @@ def log_image(  # noqa: PLR0917 - MLflow's order
     """Logs an image as the file ``artifact_file``, or as that of a step of the series ``key``.
 
     Args:
-        image: a PIL image, or a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of bool, integers 0 to
-            255 or floats 0 to 1; other floats are scaled to that, with a warning.
+        image: a PIL image, the path of an image file, or a NumPy array (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4) of bool, integers 0 to 255 or floats 0 to 1; other floats are scaled to that, with a
+            warning.
         artifact_file: its name, with the format's suffix (default: PNG).
         key: letters, digits, ``_-./`` and spaces. Two files are stored below ``images``: PNG, and a WebP of
             at most 256 pixels.
@@ -97,7 +99,12 @@ def log_image(  # noqa: PLR0917 - MLflow's order
 
 
 def log_table(
-    data: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+    data: Any,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+    *,
+    extra_tags: Mapping[str, object] | None = None,
 ) -> RunOperation:
     """Adds rows to a table, which is made if there is none.
 
@@ -105,13 +112,19 @@ def log_table(
     table at a time may lose rows, as in MLflow.
 
     Args:
-        data: a dict of columns (lists, or single values for one row), or a data frame.
+        data: a dict of columns (lists, or single values for one row), a data frame, a list of dicts, or an
+            array of two dimensions.
         artifact_file: ``.json``, or ``.parquet`` with pandas.
         run_id: the run; default: the active one.
         synchronous: wait until it is uploaded.
+        extra_tags: set on the run.
     """
     core, run = meant(run_id)
-    return _finished(tables.log_table(core, run, data, artifact_file), synchronous)
+    given = values.tags(extra_tags)
+    operation = tables.log_table(core, run, data, artifact_file)
+    if given:
+        operation = together([operation, record.tags(core.run_log(run), given)])
+    return _finished(operation, synchronous)
 
 
 def load_table(

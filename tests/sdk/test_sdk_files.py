@@ -156,6 +156,11 @@ def test_what_is_no_image(wrong: Any) -> None:
         images.pillow(wrong)
 
 
+def test_files_as_images(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "i.png")
+    assert images.pillow(tmp_path / "i.png").size == images.pillow(str(tmp_path / "i.png")).size == (3, 2)
+
+
 def test_formats_of_images() -> None:
     image = Image.new("RGBA", (600, 300))
     for name, kind in (("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("d.x/a", "PNG"), ("a.PNG", "PNG")):
@@ -184,6 +189,11 @@ def test_tables() -> None:
     frame = pandas.read_json(io.BytesIO(tables.to_json(joined)), orient="split")
     assert list(frame["q"]) == ["a", "b", "c"]
     assert tables.columns_of({"one": "row", "n": 1}) == {"one": ["row"], "n": [1]}
+    assert tables.columns_of([{"a": 1}, {"b": 2}]) == {"a": [1, None], "b": [None, 2]}
+    assert (
+        tables.to_json(tables.columns_of(np.eye(2)))
+        == b'{"columns": ["0", "1"], "data": [[1.0, 0.0], [0.0, 1.0]]}'
+    )
     for wrong in ({"a": [1], "b": [1, 2]}, [1], "text"):
         with pytest.raises(InvalidArgumentError):
             tables.columns_of(wrong)

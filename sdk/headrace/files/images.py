@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import random
 import re
 import string
@@ -20,7 +21,7 @@ _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif
 
 
 def pillow(image: Any) -> Any:
-    """A PIL image of a PIL image, a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or headrace's own.
+    """A PIL image of a PIL image, of a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or of a file.
 
     Integers are 0 to 255; floats 0 to 1, others are scaled to that, with a warning.
     """
@@ -30,13 +31,22 @@ def pillow(image: Any) -> Any:
         raise InvalidArgumentError("image", "needs Pillow: pip install Pillow") from None
     if isinstance(image, Image.Image):
         return image
-    if callable(getattr(image, "to_pil", None)):
-        return image.to_pil()
+    if isinstance(image, str | os.PathLike):
+        return _opened(Image, image)
     if not hasattr(image, "__array_interface__") and not isinstance(image, list):
         raise InvalidArgumentError(
             "image", f"is a {type(image).__name__}; expected a NumPy array or a PIL image"
         )
     return Image.fromarray(_pixels(image))
+
+
+def _opened(pillow_image: Any, path: Any) -> Any:
+    try:
+        with pillow_image.open(path) as image:
+            image.load()
+            return image
+    except OSError as error:
+        raise InvalidArgumentError("image", f"{path!s:.200} cannot be read as an image: {error}") from None
 
 
 def _pixels(image: Any) -> Any:

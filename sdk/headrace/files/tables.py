@@ -12,9 +12,15 @@ Columns = dict[str, list[Any]]
 
 
 def columns_of(data: Any) -> Columns:
-    """The columns of a dict of lists (or of single values: one row) or a data frame."""
+    """The columns of a dict of lists (or of single values: one row), a data frame, a list of dicts (rows), or
+    an array (its columns have numbers).
+    """
     if callable(getattr(data, "to_dict", None)) and hasattr(data, "columns"):
         return {str(name): list(data[name]) for name in data.columns}
+    if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
+        return joined([{str(name): [value] for name, value in row.items()} for row in data])
+    if getattr(data, "ndim", 0) == 2:
+        return {str(at): list(data[:, at]) for at in range(data.shape[1])}
     if not isinstance(data, Mapping):
         raise InvalidArgumentError("data", f"is a {type(data).__name__}; expected a dict or a data frame")
     columns = {str(name): _values(given) for name, given in data.items()}
