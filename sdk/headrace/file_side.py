@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headrace.journal.folder import boot_folder
 from headrace.operation import RunOperation
+from headrace.shipping import agent
 from headrace.shipping.courier import Courier
 from headrace.shipping.http import Http, StatusError
 from headrace.spool.entry import Entry
@@ -30,6 +31,7 @@ class FileSide:
         self._core = core
         self._lock = threading.RLock()
         self._spool: Spool | None = None
+        self._closed: list[Spool] = []
         self._courier: Courier | None = None
         self._connections: list[Http] = []  # that nobody uses now
 
@@ -92,15 +94,18 @@ class FileSide:
     # End.
 
     def stop(self) -> None:
-        """Uploads no more; what is left stays for others."""
+        """Uploads no more; what is left is for others: the agent, when the daemon takes files at all."""
         courier, self._courier = self._courier, None
         if courier is not None:
             courier.stop()
         while self._connections:
             self._connections.pop().close()
+        if any(spool.pending() and not spool.daemon_absent() for spool in self._closed):
+            agent.start(boot_folder(self._core.settings.journal_dir).parent)
 
     def close(self) -> None:
         """Says that no more will come."""
         spools, self.spools, self._spool = self.spools, [], None
         for spool in spools:
             spool.close()
+        self._closed += spools

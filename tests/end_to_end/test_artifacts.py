@@ -20,7 +20,8 @@ import headrace
 from headrace import AsyncClient, Client
 from headrace.cli import main
 from headrace.errors import InvalidArgumentError, NotFoundError, RejectedError, UnavailableError
-from running import Daemon, eventually
+from ingest_daemon import DaemonProcess
+from running import Daemon, agents, eventually
 
 pytestmark = pytest.mark.xdist_group("artifacts")
 
@@ -272,6 +273,40 @@ def test_forked_children_and_the_agent(client: Client, shipper: str) -> None:
     run_id, status = done.stdout.split()
     assert status == "0", done.stderr
     assert [file.path for file in client.list_artifacts(run_id)] == ["child", "parent"]
+
+
+LEFT = """
+open(os.environ["FILE"], "wb").write(b"x" * 30_000_000)
+client = headrace.Client()
+run = client.create_run("0").info.run_id
+client.log_text(run, "first", "first").wait(60)
+client.log_artifact(run, os.environ["FILE"])
+print(run)
+"""
+
+
+def test_the_agent_uploads_what_is_left_at_the_end(client: Client, tmp_path: Path) -> None:
+    where = {"HEADRACE_JOURNAL_DIR": str(tmp_path / "journals"), "HEADRACE_EXIT_TIMEOUT": "0"}
+    done = script(LEFT, FILE=str(tmp_path / "f"), **where)
+    assert done.returncode == 0, done.stderr
+    run_id = done.stdout.strip()
+
+    def there() -> bool:
+        return [file.file_size for file in client.list_artifacts(run_id)] == [30_000_000, 5]
+
+    eventually(there, "the agent uploads it")
+    for agent in agents(tmp_path / "journals"):
+        os.kill(agent, signal.SIGTERM)
+
+
+def test_several_workers(start_daemon: Callable[..., DaemonProcess], tmp_path: Path) -> None:
+    uri = f"headrace://{start_daemon('--workers', '2').ready()}"
+    content = np.random.default_rng(3).bytes(2_000_000)
+    (tmp_path / "f").write_bytes(content)
+    for client in (Client(uri), Client(uri)):
+        run_id = client.create_run("0").info.run_id
+        client.log_artifact(run_id, tmp_path / "f").wait(60)
+        assert Path(client.download_artifacts(run_id, "f", tmp_path / run_id)).read_bytes() == content
 
 
 def test_the_daemon_dies_in_the_middle(daemon: Daemon, tmp_path: Path) -> None:

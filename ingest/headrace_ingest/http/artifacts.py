@@ -13,6 +13,7 @@
 =========================================== ==================================================================
 """
 
+import asyncio
 import base64
 import binascii
 import uuid
@@ -28,7 +29,7 @@ from headrace_ingest.artifacts import Artifacts, checked, type_of
 from headrace_ingest.http.archive import archive
 from headrace_ingest.http.gate import LIMIT
 from headrace_ingest.http.packs import MAX_BYTES, unpacked
-from headrace_ingest.http.transfer import FileResponse, receive, stream
+from headrace_ingest.http.transfer import FileResponse, parts_of, receive, stream
 from headrace_proto.paths import path_problem
 from headrace_storage.errors import InvalidArgumentError, NotFoundError, UploadOffsetError
 from headrace_storage.objects import Listed, Place
@@ -36,6 +37,9 @@ from headrace_storage.objects import Listed, Place
 PREFIX: Final = "/api/headrace/v1"
 
 OFFSET: Final = "Upload-Offset"
+
+_PACKS: Final = 8
+"""Packs that are in memory at a time."""
 
 
 class ArtifactRoutes:
@@ -45,6 +49,7 @@ class ArtifactRoutes:
         """``largest``: bytes that a file may have."""
         self._artifacts = artifacts
         self._largest = largest
+        self._packs = asyncio.Semaphore(_PACKS)
 
     def routes(self) -> list[BaseRoute]:
         """What ``app.application`` serves."""
@@ -91,13 +96,15 @@ class ArtifactRoutes:
         """Stores many small files; each is whole or not there."""
         request.scope[LIMIT] = MAX_BYTES
         place = await self._place(request)
-        files = [
-            file._replace(
-                path=place.at(checked(file.path)), content_type=type_of(file.path, file.content_type)
-            )
-            for file in unpacked(await request.body())
-        ]
-        await place.store.put(files)
+        async with self._packs:
+            body = b"".join([part async for parts in parts_of(request) for part in parts])
+            files = [
+                file._replace(
+                    path=place.at(checked(file.path)), content_type=type_of(file.path, file.content_type)
+                )
+                for file in unpacked(body)
+            ]
+            await place.store.put(files)
         return JSONResponse({"files": len(files)})
 
     async def download_archive(self, request: Request) -> Response:

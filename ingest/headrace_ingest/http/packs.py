@@ -11,7 +11,7 @@ from typing import Any, Final
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.objects import Small
 
-MAX_BYTES: Final = 32 << 20
+MAX_BYTES: Final = 8 << 20
 MAX_FILES: Final = 2000
 
 _LENGTH: Final = struct.Struct("<I")

@@ -185,8 +185,10 @@ class Courier:
             self._warned = False
 
     def _say_once(self, error: BaseException) -> None:
+        if self._stopping:
+            return
         self._note(unreachable=True)
-        if not self._warned and not self._stopping:
+        if not self._warned:
             self._warned = True
             with contextlib.suppress(Exception):
                 logger.warning(

@@ -145,7 +145,8 @@ class Http:
             host, _, port = self._locate().rpartition(":")
             self._connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT)
         connection = self._connection
-        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", _address(connection))
         for name, value in headers.items():
             connection.putheader(name.replace("_", "-"), value)
         if size or method not in {"GET", "HEAD", "DELETE"}:
@@ -172,6 +173,14 @@ class Http:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _address(connection: http.client.HTTPConnection) -> str:
+    """The daemon's address in digits: it answers to that, whatever names and forwarders lead to it."""
+    if connection.sock is None:
+        connection.connect()
+    host, port, *_ = connection.sock.getpeername()
+    return f"[{host.partition('%')[0]}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _error(head: Head, body: bytes) -> StatusError:

@@ -54,8 +54,7 @@ class Uploader:
 
     def _upload_pack(self, entry: Entry, data: Path) -> None:
         target = run_path(entry.run_id, "artifact-pack")
-        with data.open("rb") as body, self._http.open("POST", target, body, entry.size, {}) as (_, answer):
-            answer.read()
+        self._http.call("POST", target, data.read_bytes())
 
     def _upload_file(self, entry: Entry, data: Path) -> None:
         target = run_path(entry.run_id, "uploads", entry.upload_id)
