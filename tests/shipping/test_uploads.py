@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from artifact_server import RUN, CuttingProxy, serving_artifacts, stored
-from headrace.errors import UnavailableError
+from headrace.errors import RejectedError, UnavailableError
 from headrace.files import incoming
+from headrace.operation import RunOperation
 from headrace.shipping.backoff import Backoff
-from headrace.shipping.http import Http
+from headrace.shipping.courier import Courier
+from headrace.shipping.http import Head, Http
 from headrace.shipping.uploads import Refused, Uploader
 from headrace.spool.entry import Entry
 from headrace.spool.pack import packed
+from headrace.spool.spool import Limits, Spool
 
 CUTS = int(os.environ.get("HEADRACE_TEST_CUTS", "20"))
 """How often connections are cut. ``make test-artifacts`` says 100."""
@@ -92,6 +95,37 @@ def test_a_pack_that_is_cut_is_sent_again(tmp_path: Path, store: Path, server: s
     proxy = CuttingProxy(server, 5, len(body), seed=5)
     upload(Uploader(Http(lambda: proxy.address)), Entry(RUN, "pack", len(body), "0" * 32), data)
     assert len(list((stored(store) / "d").iterdir())) == 100
+
+
+def test_packs_of_many_calls_go_together(tmp_path: Path, store: Path, server: str) -> None:
+    spool = Spool(tmp_path / "host", {"uri": "x"}, Limits(1.0, "raise"))
+
+    def add(path: str, run_id: str = RUN) -> RunOperation:
+        body = packed(path, path.encode())
+        return spool.add(
+            lambda size: Entry(run_id, "pack", size, "0" * 32), lambda target: target.write_bytes(body)
+        )
+
+    operations = [add(f"d/{number}") for number in range(200)]
+    bad, other = add("d/7/in a file"), add("d/x", "f" * 32)
+    operations += [add(f"d/{number}") for number in range(200, 300)]
+    requests: list[str] = []
+
+    class Counting(Http):
+        def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[Head, bytes]:
+            requests.append(target)
+            return super().call(method, target, body, **headers)
+
+    courier = Courier("x", lambda: server)
+    courier._uploader = Uploader(Counting(lambda: server))
+    assert courier.take_on(spool.folder, spool)
+    assert [operation.exception(60) for operation in operations] == [None] * 300
+    for refused in (bad, other):
+        with pytest.raises(RejectedError):
+            refused.wait(60)
+    courier.stop()
+    assert len(list((stored(store) / "d").iterdir())) == 300
+    assert len(requests) < 230  # 202 of them alone, after they were refused with others
 
 
 def test_what_is_refused(tmp_path: Path, store: Path, server: str) -> None:

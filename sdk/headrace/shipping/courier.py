@@ -17,6 +17,7 @@ from headrace.journal.folder import expired
 from headrace.shipping.backoff import Backoff
 from headrace.shipping.http import Http
 from headrace.shipping.uploads import Refused, Uploader
+from headrace.spool.pack import PACK_BYTES
 from headrace.spool.reader import SpoolReader
 from headrace.spool.spool import Spool
 
@@ -38,6 +39,8 @@ class _Load:
         self.reader = reader
         self.spool = spool
         self.name = reader.folder.name
+        self.alone_until = -1
+        """Up to this number packs go one by one: together they were refused."""
 
 
 class Courier:
@@ -119,43 +122,58 @@ class Courier:
             time.sleep(min(left, POLL_SECONDS))
 
     def _ship(self, backoff: Backoff) -> float | None:
-        """Uploads the next entry of each spool; how long to pause then, ``None``: until there is work.
+        """Uploads the next entries of each spool; how long to pause then, ``None``: until there is work.
 
-        What went wrong with one does not hold the others; it is raised in the end.
+        What went wrong with one spool does not hold the others; it is raised in the end.
         """
-        pause: float | None = None
+        pauses: list[float] = []
         failed: Exception | None = None
         for load in list(self._loads.values()):
-            found = load.reader.next()
-            if found is None:
-                if not load.reader.living():
-                    self._let_go(load)
-                elif load.spool is None:
-                    pause = POLL_SECONDS
-                self._advance(load)
-                continue
-            number, entry = found
-            if not load.reader.may_begin(entry):
-                pause = POLL_SECONDS if pause is None else pause
-                continue
-            self._now = load
             try:
-                self._uploader.upload(entry, load.reader.data(number))
-            except Refused as refused:
-                logger.error("the daemon refused the artifact %s: %s", entry.path or "(small files)", refused)  # noqa: TRY400
-                load.reader.refuse(number, refused.code, refused.message)
+                pause = self._ship_from(load)
             except (HeadraceError, OSError) as error:
                 failed = error
                 continue
-            else:
-                load.reader.done(number)
-            self._advance(load)
-            backoff.reset()
-            self._note(unreachable=False)
-            pause = 0.0
+            if pause is not None:
+                pauses.append(pause)
+            if pause == 0:
+                backoff.reset()
+                self._note(unreachable=False)
         if failed is not None:
             raise failed
-        return pause
+        return min(pauses, default=None)
+
+    def _ship_from(self, load: _Load) -> float | None:
+        reader = load.reader
+        found = reader.next()
+        if found is None:
+            if not reader.living():
+                self._let_go(load)
+            self._advance(load)
+            return POLL_SECONDS if load.spool is None else None
+        number, entry = found
+        if not reader.may_begin(entry):
+            return POLL_SECONDS
+        self._now = load
+        more = reader.more_packs(number, entry, PACK_BYTES) if number > load.alone_until else []
+        try:
+            if more:
+                numbers = [number, *(each for each, _ in more)]
+                self._uploader.upload_packs(entry.run_id, [reader.data(each) for each in numbers])
+            else:
+                numbers = [number]
+                self._uploader.upload(entry, reader.data(number))
+        except Refused as refused:
+            if more:
+                load.alone_until = more[-1][0]  # one by one, to see which it is
+                return 0.0
+            logger.error("the daemon refused the artifact %s: %s", entry.path or "(small files)", refused)  # noqa: TRY400
+            reader.refuse(number, refused.code, refused.message)
+        else:
+            for each in numbers:
+                reader.done(each)
+        self._advance(load)
+        return 0.0
 
     def _on_sent(self, count: int) -> None:
         if self._stopping:

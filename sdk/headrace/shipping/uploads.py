@@ -1,7 +1,8 @@
 """Uploads of entries of spools: a pack as one body, a file in parts that go on where they were cut."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -34,6 +35,15 @@ class Uploader:
         self._reading: _Hashed | None = None
         self._spoiled = 0
 
+    def upload_packs(self, run_id: str, packs: Sequence[Path]) -> None:
+        """Uploads packs of one run together: the bytes of several, one after the other, are a pack.
+
+        Raises as :meth:`upload`; refused, none is stored, and one of them alone may be to blame.
+        """
+        body = b"".join(path.read_bytes() for path in packs)
+        with _told():
+            self._http.call("POST", run_path(run_id, "artifact-pack"), body)
+
     def upload(self, entry: Entry, data: Path) -> None:
         """Returns when it is stored.
 
@@ -41,20 +51,12 @@ class Uploader:
             Refused: it never will be.
             UnavailableError: not now; try again.
         """
-        try:
-            if entry.kind == "pack":
-                self._upload_pack(entry, data)
-            else:
-                self._upload_file(entry, data)
-        except StatusError as error:
-            if error.passing or error.status in (409, 422):
-                raise UnavailableError(error.message) from error
-            raise Refused(error.error_code, error.message) from error
+        if entry.kind == "pack":
+            self.upload_packs(entry.run_id, [data])
+            return
+        with _told():
+            self._upload_file(entry, data)
         self._forget()
-
-    def _upload_pack(self, entry: Entry, data: Path) -> None:
-        target = run_path(entry.run_id, "artifact-pack")
-        self._http.call("POST", target, data.read_bytes())
 
     def _upload_file(self, entry: Entry, data: Path) -> None:
         target = run_path(entry.run_id, "uploads", entry.upload_id)
@@ -107,6 +109,17 @@ class Uploader:
         """Uploads no more."""
         self._forget()
         self._http.close()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Errors as :meth:`Uploader.upload` raises them."""
+    try:
+        yield
+    except StatusError as error:
+        if error.passing or error.status in (409, 422):
+            raise UnavailableError(error.message) from error
+        raise Refused(error.error_code, error.message) from error
 
 
 class _Hashed:

@@ -22,6 +22,9 @@ logger = logging.getLogger("headrace")
 
 LOST = "DATA_LOSS"
 
+MOST_PACKS = 500
+"""Packs that are uploaded together: small files that were logged one by one."""
+
 
 def spools(journal_dir: Path) -> Iterator[Path]:
     """All spools below ``journal_dir``, of every host and boot."""
@@ -69,6 +72,24 @@ class SpoolReader:
             else:
                 return number, entry
         return None
+
+    def more_packs(self, number: int, entry: Entry, size: int) -> list[tuple[int, Entry]]:
+        """Packs of the same run that come right after ``entry``, together of up to ``size`` bytes with it."""
+        found: list[tuple[int, Entry]] = []
+        size -= entry.size
+        while entry.kind == "pack" and len(found) < MOST_PACKS:
+            number += 1
+            try:
+                other = entries.read(self.folder / entries.name_of(number, ENTRY))
+                whole = self.data(number).stat().st_size == other.size
+            except (OSError, ValueError):
+                break
+            size -= other.size
+            fits = whole and other.kind == "pack" and other.run_id == entry.run_id and size >= 0
+            if not fits or not self.may_begin(other):
+                break
+            found.append((number, other))
+        return found
 
     def _next_number(self) -> int | None:
         committed, tail = self.control[layout.COMMITTED], self.control[layout.TAIL]
