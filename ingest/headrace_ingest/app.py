@@ -108,7 +108,7 @@ async def serve(
         summaries = Summaries(for_calls, store)
         charts = Charts(Segments(for_calls), store)
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
-        locations = Locations(config.artifacts, config.artifact_roots)
+        locations = _locations(config)
         artifacts = Artifacts(Runs(for_calls), locations)
         tracking = TrackingService(
             Runs(for_calls),
@@ -219,6 +219,14 @@ def _background(  # noqa: PLR0917
         Presence(Presences(database), attendance, run_lease, keeps_house=lease).run,
         partial(repeat, "prune", prune, PRUNE_INTERVAL),
     ]
+
+
+def _locations(config: Config) -> Locations:
+    try:
+        return Locations(config.artifacts, config.artifact_roots)
+    except OSError as error:
+        problem = f"artifacts cannot be stored in {error.filename}: {error.strerror}"
+        raise StartError(problem) from error
 
 
 def _http(config: Config, artifacts: Artifacts, runs: Runs, activity: Activity) -> HttpServer:
