@@ -1,7 +1,5 @@
 """Names of artifacts: the one place of the SDK that checks them, on their way out and in."""
 
-from pathlib import PurePath
-
 from headrace.errors import InvalidArgumentError
 from headrace_proto.paths import path_problem
 
@@ -24,8 +22,3 @@ def folder(path: str | None, argument: str = "artifact_path") -> str:
 def below(above: str, *names: str, argument: str = "artifact_path") -> str:
     """The path of ``names`` below the folder ``above``."""
     return checked("/".join([above, *names] if above else names), argument)
-
-
-def of_local(path: PurePath) -> tuple[str, ...]:
-    """The names of a relative path of this machine."""
-    return path.parts

@@ -116,10 +116,8 @@ class SpoolReader:
             with (self.folder.parent / entry.journal / layout.CONTROL).open("rb") as file:
                 file.seek(layout.COMMITTED * 8)
                 return int(struct.unpack("=Q", file.read(8))[0]) >= entry.sequence
-        except FileNotFoundError:
-            return True  # delivered whole, and deleted
         except (OSError, struct.error):
-            return True
+            return True  # delivered whole, and deleted
 
     def done(self, number: int) -> None:
         """It is uploaded."""
