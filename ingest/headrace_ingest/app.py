@@ -109,7 +109,7 @@ async def serve(
         charts = Charts(Segments(for_calls), store)
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
         locations = _locations(config)
-        artifacts = Artifacts(Runs(for_calls), locations)
+        artifacts = Artifacts(locations, {"runs": Runs(for_calls).artifact_uri})
         tracking = TrackingService(
             Runs(for_calls),
             writers,

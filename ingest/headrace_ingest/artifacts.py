@@ -2,11 +2,11 @@
 
 import mimetypes
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from headrace_proto.paths import path_problem
-from headrace_storage.catalog.runs import Runs
-from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.errors import InvalidArgumentError, NotFoundError
 from headrace_storage.objects import Locations, Place
 
 _TYPE: Final = re.compile(
@@ -19,21 +19,29 @@ _TYPES: Final = mimetypes.MimeTypes()
 UNKNOWN: Final = "application/octet-stream"
 
 
+Find = Callable[[str], Awaitable[str]]
+"""The artifact URI of what has an id; NotFoundError when there is none."""
+
+
 class Artifacts:
-    """The artifacts of runs."""
+    """The artifacts of runs, and of whatever else has some."""
 
-    def __init__(self, runs: Runs, locations: Locations) -> None:
-        self._runs = runs
+    def __init__(self, locations: Locations, owners: Mapping[str, Find]) -> None:
+        """``owners``: by kind, as routes name them: ``runs``."""
         self._locations = locations
+        self._owners = owners
 
-    async def of_run(self, run_id: str) -> Place:
+    async def place(self, kind: str, id_: str) -> Place:
         """The folder of a run.
 
         Raises:
-            NotFoundError: there is no such run.
+            NotFoundError: there is no such kind, or no such run.
             InvalidArgumentError: its experiment's location is none that this daemon may use.
         """
-        return self._locations.place(await self._runs.artifact_uri(run_id))
+        find = self._owners.get(kind)
+        if find is None:
+            raise NotFoundError("kind of artifacts", kind)
+        return self._locations.place(await find(id_))
 
 
 def checked(path: str, argument: str = "path") -> str:

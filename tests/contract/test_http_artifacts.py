@@ -67,7 +67,7 @@ class Served(NamedTuple):
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     runs: Any = FakeRuns()
     root = tmp_path / "store"
-    routes = ArtifactRoutes(Artifacts(runs, Locations(root)), 1 << 20).routes()
+    routes = ArtifactRoutes(Artifacts(Locations(root), {"runs": runs.artifact_uri}), 1 << 20).routes()
     app = application(routes, runs.reachable, Hosts(["daemon.example"]), Activity())
     with reserve("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
@@ -323,6 +323,7 @@ async def test_routes_and_runs_that_are_none(served: Served) -> None:
     nowhere = await ask(served.port, "GET", "/api/headrace/v1/nothing")
     assert (nowhere.status, nowhere.json["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
     assert (await served.ask("POST", "artifacts")).status == 405
+    assert (await ask(served.port, "GET", f"/api/headrace/v1/others/{RUN}/artifacts")).status == 404
     for run in (OTHER, "x", "..", "%00"):
         answer = await ask(served.port, "GET", f"/api/headrace/v1/runs/{run}/artifacts")
         assert answer.status == 404, run

@@ -38,7 +38,7 @@ class OneRun:
 def serving_artifacts(root: Path) -> Iterator[str]:
     """Serves the artifacts of :data:`RUN`, which are in ``stored(root)``; its address."""
     runs: Any = OneRun()
-    routes = ArtifactRoutes(Artifacts(runs, Locations(root)), 1 << 40).routes()
+    routes = ArtifactRoutes(Artifacts(Locations(root), {"runs": runs.artifact_uri}), 1 << 40).routes()
     app = application(routes, runs.reachable, Hosts([]), Activity())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -1,4 +1,6 @@
-"""The routes of artifacts, by run. ``Transfers`` has what any route for files does, whatever its names are.
+"""The routes of artifacts, by run. What else has artifacts has the same routes (``artifacts.Artifacts``).
+
+:func:`send_file` and :func:`take_file` are what routes of other names share.
 
 =========================================== ==================================================================
 ``GET    runs/RUN/artifacts?path=&deep=``   what is in a folder, or all files below it
@@ -53,7 +55,7 @@ class ArtifactRoutes:
 
     def routes(self) -> list[BaseRoute]:
         """What ``app.application`` serves."""
-        run = PREFIX + "/runs/{run_id}"
+        run = PREFIX + "/{kind}/{owner}"
         return [
             Route(f"{run}/artifacts", self.listing, methods=["GET"]),
             Route(f"{run}/artifacts", self.remove, methods=["DELETE"]),
@@ -120,7 +122,7 @@ class ArtifactRoutes:
             for file in found
             if (below is None or file.size < below) and not path_problem(place.below(file.path))
         ]
-        return _Archive(place, fit, f"{request.path_params['run_id'][:32]}.tar")
+        return _Archive(place, fit, f"{request.path_params['owner'][:64]}.tar")
 
     async def offset(self, request: Request) -> Response:
         """How much of an upload is there."""
@@ -155,7 +157,7 @@ class ArtifactRoutes:
         return JSONResponse({"path": path, "sha256": sha256})
 
     async def _place(self, request: Request) -> Place:
-        return await self._artifacts.of_run(request.path_params["run_id"])
+        return await self._artifacts.place(request.path_params["kind"], request.path_params["owner"])
 
 
 async def send_file(place: Place, path: str) -> Response:

@@ -21,7 +21,8 @@ from headrace.together import together
 def upload(core: Core, run_id: str, local: str | os.PathLike[str], artifact_path: str = "") -> RunOperation:
     """Uploads a file into the folder ``artifact_path`` of a run, or what is in a folder into it.
 
-    When it returns, the bytes are secured: what happens to the files then changes nothing.
+    When it returns, the bytes are secured: what happens to the files then changes nothing. ``run_id`` may be
+    ``KIND/ID`` of what else the daemon keeps artifacts of.
 
     Raises:
         InvalidArgumentError: there is no such file, or a name cannot be an artifact's; nothing was logged.

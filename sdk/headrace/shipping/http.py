@@ -77,8 +77,9 @@ class Head(NamedTuple):
 
 
 def run_path(run_id: str, what: str, path: str = "", query: Mapping[str, object] | None = None) -> str:
-    """The target of a request about a run."""
-    target = f"{PREFIX}/runs/{quote(run_id, safe='')}/{what}" + (f"/{quote(path)}" if path else "")
+    """The target of a request about a run, or, ``KIND/ID`` in place of its id, what else has artifacts."""
+    kind, _, id_ = run_id.rpartition("/")
+    target = f"{PREFIX}/{kind or 'runs'}/{quote(id_, safe='')}/{what}" + (f"/{quote(path)}" if path else "")
     given = {name: value for name, value in (query or {}).items() if value}
     return f"{target}?{urlencode(given, quote_via=quote)}" if given else target
 
