@@ -251,13 +251,15 @@ class Core:
 
     def _flush(self, timeout: float, carried: Sequence[Writer | Spool]) -> None:
         begun = time.monotonic()
-        for writer, end in _unsettled(carried):
-            event = threading.Event()
-            writer.when_committed(end, event.set)
-            while not event.wait(min(0.05, timeout)):
-                waited = time.monotonic() - begun
-                if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
-                    return
+        with self.files.shown() as look:
+            for writer, end in _unsettled(carried):
+                event = threading.Event()
+                writer.when_committed(end, event.set)
+                while not event.wait(min(0.05, timeout)):
+                    look()
+                    waited = time.monotonic() - begun
+                    if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
+                        return
 
     def pending(self) -> Pending:
         """What is not durable now."""

@@ -2,10 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from headrace import progress
 from headrace.journal.folder import boot_folder
 from headrace.operation import RunOperation
 from headrace.shipping import agent
@@ -74,6 +76,20 @@ class FileSide:
             if self._courier is None:
                 self._courier = Courier(self._core.uri, self._core.http_address)
             return self._courier
+
+    @contextmanager
+    def shown(self) -> Iterator[Callable[[], None]]:
+        """Shows, to who waits for them, how far uploads are; what it gives is called again and again."""
+        spool, seen = self._spool, 0
+        with (progress.wanted() if spool and spool.pending() else progress.silent)("uploading", 0) as advance:
+
+            def look() -> None:
+                nonlocal seen
+                now = spool.sent if spool else 0
+                advance(max(0, now - seen))
+                seen = now
+
+            yield look
 
     # In.
 

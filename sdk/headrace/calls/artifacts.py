@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from headrace import values
+from headrace import progress, values
 from headrace.calls.call import Question
 from headrace.calls.fetch import Fetch
 from headrace.entities import FileInfo
-from headrace.files import incoming, names, progress
+from headrace.files import incoming, names
 from headrace.shipping.http import Http, run_path
 
 

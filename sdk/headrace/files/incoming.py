@@ -14,7 +14,7 @@ from typing import Any, Final
 from headrace.entities import FileInfo
 from headrace.errors import HeadraceError, NotFoundError, UnavailableError
 from headrace.files.inside import Inside
-from headrace.files.progress import Progress, silent
+from headrace.progress import Progress, silent
 from headrace.shipping.backoff import Backoff
 from headrace.shipping.http import CHUNK, Http, StatusError, run_path
 
