@@ -24,7 +24,7 @@ CLIENT = """
 import hashlib, json, resource, shutil, sys, time
 from pathlib import Path
 import headrace
-what, source, into = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+source, into = Path(sys.argv[1]), Path(sys.argv[2])
 client = headrace.Client()
 run_id = client.create_run("0").info.run_id
 client.log_text(run_id, "warm", "warm").wait(60)
@@ -59,14 +59,14 @@ def large(points: int) -> dict[str, float]:
             for _ in range(max(1, size >> 20)):
                 file.write(part)
         size = source.stat().st_size
-        copied = _copied(source, Path(name, "copy"))
-        told, daemon_mb = _measured("large", source, Path(name, "down"))
+        seconds = copied(source, Path(name, "copy"))
+        told, daemon_mb = measured(source, Path(name, "down"))
     return {
         "call_ms": told["call"] * 1e3,
         "up_mb_per_s": size / 1e6 / told["up"],
         "down_mb_per_s": size / 1e6 / told["down"],
-        "cp_mb_per_s": size / 1e6 / copied,
-        "up_of_cp": copied / told["up"],
+        "cp_mb_per_s": size / 1e6 / seconds,
+        "up_of_cp": seconds / told["up"],
         "client_mb": told["client_mb"],
         "daemon_mb": daemon_mb,
     }
@@ -84,20 +84,20 @@ def small(points: int) -> dict[str, float]:
         target.mkdir()
         began = perf_counter()
         for file in source.iterdir():
-            _copied(file, target / file.name)
-        copied = perf_counter() - began
-        told, daemon_mb = _measured("small", source, Path(name, "down"))
+            copied(file, target / file.name)
+        seconds = perf_counter() - began
+        told, daemon_mb = measured(source, Path(name, "down"))
     return {
         "call_ms": told["call"] * 1e3,
         "up_per_s": count / told["up"],
         "down_per_s": count / told["down"],
-        "cp_per_s": count / copied,
+        "cp_per_s": count / seconds,
         "client_mb": told["client_mb"],
         "daemon_mb": daemon_mb,
     }
 
 
-def _copied(source: Path, target: Path) -> float:
+def copied(source: Path, target: Path) -> float:
     """Seconds of a copy that survives a power loss."""
     began = perf_counter()
     shutil.copyfile(source, target)
@@ -109,7 +109,8 @@ def _copied(source: Path, target: Path) -> float:
     return seconds
 
 
-def _measured(what: str, source: Path, into: Path) -> tuple[dict[str, float], float]:
+def measured(source: Path, into: Path) -> tuple[dict[str, float], float]:
+    """What a client tells of a file or a folder up and down, and the MB of its daemon, at most."""
     with fresh_daemon() as own:
         ended, most = Event(), [0.0]
 
@@ -121,7 +122,7 @@ def _measured(what: str, source: Path, into: Path) -> tuple[dict[str, float], fl
         looking = Thread(target=look)
         looking.start()
         try:
-            command = [sys.executable, "-c", CLIENT, what, str(source), str(into)]
+            command = [sys.executable, "-c", CLIENT, str(source), str(into)]
             uri = f"headrace://{own.address}"
             client = subprocess.run(
                 command,
