@@ -37,6 +37,11 @@ test-mlflow: ## Compare with MLflow itself, in an environment with both, and run
 	@.cache/mlflow-venv/bin/python $(PIP_INSTALL) -e '.[test,test-mlflow]'
 	@.cache/mlflow-venv/bin/python -m pytest tests/mlflow tests/reference_examples $(ARGS)
 
+.PHONY: test-artifacts
+test-artifacts: $(READY) ## Cut uploads and downloads at 100 random bytes; measure 2 GiB and 10,000 small files
+	@HEADRACE_TEST_CUTS=100 $(PY) -m pytest tests/shipping/test_uploads.py $(ARGS)
+	@$(PY) -m benchmarks artifacts-large artifacts-small
+
 .PHONY: interleavings
 interleavings: $(READY) ## Play simulated schedules of faults (SEED=1 COUNT=1000000)
 	@PYTHONPATH=tests/support $(PY) tests/support/sim_campaign.py $(or $(SEED),1) $(or $(COUNT),20000)

@@ -8,6 +8,7 @@ the point of a curve X at N.
 from collections.abc import Callable, Mapping
 
 from benchmarks.workloads import (
+    artifacts,
     batch,
     call_cost,
     charts,
@@ -55,6 +56,8 @@ HEAVY: dict[str, Workload] = {
     "reads-chart": reads.chart,
     "reads-pages": reads.pages,
     "workers": workers.run,
+    "artifacts-large": artifacts.large,
+    "artifacts-small": artifacts.small,
     "training-loss": training.loss,
     "training-checkpoint": training.checkpoint,
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,11 +11,16 @@ from typing import Final
 import structlog
 
 from headrace_ingest.activity import Activity
+from headrace_ingest.artifacts import Artifacts
 from headrace_ingest.attendance import Attendance
 from headrace_ingest.committer import Committer
 from headrace_ingest.config import Config, StartError
 from headrace_ingest.histories import Histories
 from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
+from headrace_ingest.http.app import application
+from headrace_ingest.http.artifacts import ArtifactRoutes
+from headrace_ingest.http.hosts import Hosts
+from headrace_ingest.http.server import HttpServer
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.memory import return_freed_memory
 from headrace_ingest.presence import Presence
@@ -40,11 +46,12 @@ from headrace_storage.downsample import Downsampler
 from headrace_storage.errors import CatalogUnavailableError, StorageError
 from headrace_storage.fold import Fold
 from headrace_storage.history import History
-from headrace_storage.objects import LocalStore
+from headrace_storage.objects import LocalStore, Locations
 from headrace_storage.periodic import repeat
 from headrace_storage.publish import Publisher
 from headrace_storage.scan import Scans
 from headrace_storage.segments.write import SegmentWriter
+from headrace_storage.sweep import Sweeper
 
 log = structlog.get_logger("headrace")
 
@@ -76,7 +83,10 @@ async def prepare_catalog(config: Config, database_url: str) -> None:
 async def serve(
     config: Config, database_url: str, target: str, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
-    """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls."""
+    """Serves on ``target`` until ``stop``, then drains. ``ready`` is called when it takes calls.
+
+    HTTP is served on the same host at ``config.http_port``, which is reserved too; 0: it is not served.
+    """
     async with AsyncExitStack() as stack:
         # A connection for each, so that a commit waits neither for a read nor for a fold, and no other call
         # for a search.
@@ -102,6 +112,8 @@ async def serve(
         charts = Charts(Segments(for_calls), store)
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
         scans = Scans(Segments(for_calls), store, writers.labels)
+        locations = _locations(config)
+        artifacts = Artifacts(locations, {"runs": runs.artifact_uri})
         tracking = TrackingService(
             runs,
             writers,
@@ -120,9 +132,13 @@ async def serve(
             search=search,
             eraser=Eraser(for_calls),
             rewinds=Rewinds(for_calls),
+            locations=locations,
+            sweeper=Sweeper(Eraser(for_calls), locations),
+            http_port=config.http_port,
             activity=activity,
             bounds=config.bounds,
         )
+        http = _http(config, artifacts, Runs(for_calls), activity) if config.http_port else None
         server = Server(
             target,
             [ingest.handler(), tracking.handler()],
@@ -141,6 +157,7 @@ async def serve(
                             _background,
                             for_background,
                             store,
+                            locations,
                             attendance,
                             config.run_lease,
                             pressed=committer.pressed,
@@ -151,9 +168,11 @@ async def serve(
                 tasks.create_task(return_freed_memory()),
             ]
             await server.start()
+            if http is not None:
+                await http.start()
             ready()
             await stop.wait()
-            draining = tasks.create_task(_drain(ingest, server, committer, commits, incarnation))
+            draining = tasks.create_task(_drain(ingest, server, http, committer, commits, incarnation))
             _, late = await asyncio.wait({draining}, timeout=DRAIN_SECONDS)
             if late:
                 log.warning("the end takes too long, journals keep what is not committed")
@@ -164,25 +183,30 @@ async def serve(
                 task.cancel()
 
 
-async def _drain(
+async def _drain(  # noqa: PLR0917
     ingest: IngestService,
     server: Server,
+    http: HttpServer | None,
     committer: Committer,
     commits: asyncio.Task[None],
     incarnation: Incarnation,
 ) -> None:
     """No new calls; streams end when what they sent is acknowledged; the last commit; goodbye."""
     ingest.drain()
+    http_stops = asyncio.create_task(http.stop()) if http is not None else None
     await server.stop(DRAIN_SECONDS - _LAST_COMMITS_SECONDS)
     committer.close()
     await commits
+    if http_stops is not None:
+        await http_stops
     with contextlib.suppress(CatalogUnavailableError):
         await incarnation.retire()
 
 
-def _background(
+def _background(  # noqa: PLR0917
     database: Database,
     store: LocalStore,
+    locations: Locations,
     attendance: Attendance,
     run_lease: float | None,
     incarnation: int,
@@ -203,9 +227,25 @@ def _background(
         Compactor(segments, store, incarnation, lease=lease, pressed=pressed).run,
         Publisher(segments, store, lease=lease).run,
         Collector(segments, incarnations, store, incarnation, lease=lease).run,
+        Sweeper(Eraser(database), locations, lease=lease).run,
         Presence(Presences(database), attendance, run_lease, keeps_house=lease).run,
         partial(repeat, "prune", prune, PRUNE_INTERVAL),
     ]
+
+
+def _locations(config: Config) -> Locations:
+    try:
+        return Locations(config.artifacts, config.artifact_roots)
+    except OSError as error:
+        problem = f"artifacts cannot be stored in {error.filename}: {error.strerror}"
+        raise StartError(problem) from error
+
+
+def _http(config: Config, artifacts: Artifacts, runs: Runs, activity: Activity) -> HttpServer:
+    names = (*config.allowed_hosts, socket.gethostname(), socket.getfqdn())
+    routes = ArtifactRoutes(artifacts, config.bounds.artifact).routes()
+    application_ = application(routes, runs.reachable, Hosts(names), activity)
+    return HttpServer(application_, config.host, config.http_port, _LAST_COMMITS_SECONDS)
 
 
 @asynccontextmanager

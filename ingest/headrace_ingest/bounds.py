@@ -61,6 +61,9 @@ class Bounds:
     """Memory for the columns that searches look at: 10 bytes a run and metric. What is used least gives way;
     runs themselves take 80 bytes each besides."""
 
+    artifact: int = _bound("HEADRACE_MAX_ARTIFACT", 1024 * GIB, 1 * KIB, 1 << 60)
+    """Bytes of one artifact."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """The bounds that the variables say. ``ValueError`` with a line that names variable and bounds."""

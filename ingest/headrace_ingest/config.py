@@ -12,6 +12,7 @@ from typing import Final, Self
 from headrace_ingest.bounds import DEFAULTS, Bounds
 
 DEFAULT_PORT: Final = 7070
+DEFAULT_HTTP_PORT: Final = 7080
 MAX_WORKERS: Final = 64
 
 DEFAULT_RUN_LEASE: Final = 600.0
@@ -27,6 +28,8 @@ class StartError(Exception):
 class Config:
     """Where a daemon serves, and what it stores in.
 
+    ``http_port`` 0: any free one; ``allowed_hosts``: names beside addresses, ``localhost`` and the machine's.
+    ``artifact_roots``: folders in which experiments may have their artifacts.
     ``database_url`` ``None``: an embedded PostgreSQL in ``data``. ``exit_idle`` in seconds, ``None``: never.
     ``run_lease``: seconds after which a run without a writer is killed, ``None``: never.
     """
@@ -34,17 +37,22 @@ class Config:
     data: Path
     host: str = "127.0.0.1"
     grpc_port: int = DEFAULT_PORT
+    http_port: int = DEFAULT_HTTP_PORT
     database_url: str | None = None
     workers: int = 1
     exit_idle: float | None = None
     run_lease: float | None = DEFAULT_RUN_LEASE
     insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    artifact_roots: tuple[Path, ...] = ()
     bounds: Bounds = DEFAULTS
 
     def __post_init__(self) -> None:
         """:class:`StartError` when the values do not fit together."""
         if not 0 <= self.grpc_port <= 65535:
             raise StartError(f"--grpc-port {self.grpc_port}: give 0 (any free one) to 65535")
+        if not 0 <= self.http_port <= 65535:
+            raise StartError(f"--http-port {self.http_port}: give 0 (any free one) to 65535")
         if not 1 <= self.workers <= MAX_WORKERS:
             raise StartError(f"--workers {self.workers}: give 1 to {MAX_WORKERS}")
         if self.exit_idle is not None and self.exit_idle <= 0:
@@ -63,19 +71,31 @@ class Config:
             )
 
     @property
+    def artifacts(self) -> Path:
+        """The root of the artifacts of experiments that name no location."""
+        return self.data / "artifacts"
+
+    @property
     def objects(self) -> Path:
         """The root of the object store, and of the published manifest."""
         return self.data
 
     def to_json(self) -> str:
         """For a worker's command line."""
-        return json.dumps(asdict(self) | {"data": str(self.data)})
+        roots = [str(root) for root in self.artifact_roots]
+        return json.dumps(asdict(self) | {"data": str(self.data), "artifact_roots": roots})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The inverse of :meth:`to_json`."""
         values = json.loads(text)
-        return cls(**values | {"data": Path(values["data"]), "bounds": Bounds(**values["bounds"])})
+        typed = {
+            "data": Path(values["data"]),
+            "bounds": Bounds(**values["bounds"]),
+            "allowed_hosts": tuple(values["allowed_hosts"]),
+            "artifact_roots": tuple(map(Path, values["artifact_roots"])),
+        }
+        return cls(**values | typed)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +112,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_PORT,
         metavar="N",
         help=f"port, 0 for any free one (default: {DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--http-port",
+        type=int,
+        metavar="N",
+        help=f"port for HTTP, 0 for any free one (default: {DEFAULT_HTTP_PORT}; any free one when "
+        "--grpc-port is given)",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name that HTTP requests may call this daemon by, * for all (repeatable)",
+    )
+    parser.add_argument(
+        "--artifact-root",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a folder in which experiments may have their artifacts (repeatable)",
     )
     parser.add_argument(
         "--database-url",
@@ -127,13 +169,23 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
         data=arguments.data.expanduser().resolve(),
         host=arguments.host,
         grpc_port=arguments.grpc_port,
+        http_port=_http_port(arguments),
         database_url=arguments.database_url,
         workers=arguments.workers,
         exit_idle=arguments.exit_idle,
         run_lease=arguments.run_lease,
         insecure=arguments.insecure,
+        allowed_hosts=tuple(arguments.allowed_host),
+        artifact_roots=tuple(root.expanduser().resolve() for root in arguments.artifact_root),
         bounds=bounds,
     )
+
+
+def _http_port(arguments: argparse.Namespace) -> int:
+    """Clients ask for it over gRPC, so that it need not be known: a second daemon takes any that is free."""
+    if arguments.http_port is not None:
+        return int(arguments.http_port)
+    return DEFAULT_HTTP_PORT if arguments.grpc_port == DEFAULT_PORT else 0
 
 
 def _seconds_or_never(text: str) -> float | None:

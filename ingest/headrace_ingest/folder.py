@@ -57,11 +57,11 @@ def in_use(folder: Path) -> bool:
 
 
 @contextmanager
-def announced(folder: Path, address: str) -> Iterator[None]:
-    """Tells in ``daemon.json``, while this lasts, at which address the folder's daemon serves."""
+def announced(folder: Path, address: str, http: str) -> Iterator[None]:
+    """Tells in ``daemon.json``, while this lasts, at which addresses the folder's daemon serves."""
     path = folder / ADDRESS
     new = path.with_name(f"{ADDRESS}.new")
-    new.write_text(json.dumps({"address": address, "pid": os.getpid()}) + "\n")
+    new.write_text(json.dumps({"address": address, "http": http, "pid": os.getpid()}) + "\n")
     new.replace(path)
     try:
         yield

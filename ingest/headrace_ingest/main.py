@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -43,15 +44,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(config: Config) -> None:
     stop = signals.stop_event()
-    with locked(config.data), reserve(config.host, config.grpc_port) as reserved, ExitStack() as stack:
+    with (
+        locked(config.data),
+        reserve(config.host, config.grpc_port) as reserved,
+        reserve(config.host, config.http_port, "--http-port") as reserved_http,
+        ExitStack() as stack,
+    ):
         host, port, *_ = reserved.getsockname()
-        address = reachable(host, port)
+        config = replace(config, http_port=reserved_http.getsockname()[1])
+        address, http = reachable(host, port), reachable(host, config.http_port)
 
         def ready() -> None:
-            stack.enter_context(announced(config.data, address))
+            stack.enter_context(announced(config.data, address, http))
             where = "embedded PostgreSQL" if config.database_url is None else "given by --database-url"
-            told = f"headrace serves on {address}, data in {config.data}, database {where}, pid {os.getpid()}"
-            print(told, flush=True)  # noqa: T201
+            print(  # noqa: T201
+                f"headrace serves on {address} (HTTP on {http}), data in {config.data}, database {where}, "
+                f"pid {os.getpid()}",
+                flush=True,
+            )
 
         loading = asyncio.create_task(asyncio.to_thread(_load))
         async with _database(config) as database_url:

@@ -26,6 +26,8 @@ from headrace_storage.catalog.writers import Writers
 from headrace_storage.charts import Charts, Wanted
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import History
+from headrace_storage.objects import Locations
+from headrace_storage.sweep import Sweeper
 
 Unary = Callable[[Any], Awaitable[Any]]
 Stream = Callable[[Any], AsyncGenerator[bytes, None]]
@@ -65,6 +67,9 @@ class TrackingService:
         search: RunSearch,
         eraser: Eraser,
         rewinds: Rewinds,
+        locations: Locations,
+        sweeper: Sweeper,
+        http_port: int = 0,
         activity: Activity,
         bounds: Bounds = DEFAULTS,
     ) -> None:
@@ -78,6 +83,9 @@ class TrackingService:
         self._search = search
         self._eraser = eraser
         self._rewinds = rewinds
+        self._locations = locations
+        self._sweeper = sweeper
+        self._http_port = http_port
         self._activity = activity
         self._bounds = bounds
 
@@ -99,6 +107,7 @@ class TrackingService:
             pb.ListWritersRequest: self.list_writers,
             pb.ListRewindsRequest: self.list_rewinds,
             pb.ChangeRewindRequest: self.change_rewind,
+            pb.GetServerInfoRequest: self.get_server_info,
         }
         methods = {
             request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
@@ -124,6 +133,7 @@ class TrackingService:
         location = request.artifact_location
         if problem := text_problem(location, 4096):
             raise InvalidArgumentError("artifact_location", problem)
+        self._locations.check(location)
         name, tags = changes.experiment_name(request.name), changes.tags(request.tags)
         return messages.experiment(await self._experiments.create(name, location, tags))
 
@@ -183,6 +193,8 @@ class TrackingService:
             request.run_ids, request.experiment_ids, request.deleted_before, _limit(request.max_runs)
         )
         erased = await self._eraser.erase(deleted, dry_run=request.dry_run)
+        if erased.run_ids and not request.dry_run:
+            self._sweeper.soon()
         return pb.EraseDeletedResponse(
             run_ids=erased.run_ids, experiment_ids=erased.experiment_ids, more=erased.more
         )
@@ -247,6 +259,10 @@ class TrackingService:
         """A rewind that hides no more, or again."""
         number, undone = request.number, request.undone
         return messages.rewind(await self._rewinds.change(request.run_id, number, undone=undone))
+
+    async def get_server_info(self, _: pb.GetServerInfoRequest) -> pb.ServerInfo:
+        """Where else this daemon can be asked."""
+        return pb.ServerInfo(http_port=self._http_port)
 
     def _check_filter(self, request: pb.SearchRunsRequest | pb.ListExperimentsRequest) -> None:
         length = len(request.filter) + sum(map(len, request.order_by))

@@ -13,7 +13,7 @@ Names and signatures are MLflow's. Start reading with ``fluent.py`` (these funct
 by run id), ``core.py`` (what both are faces of), then ``journal`` and ``shipping``.
 """
 
-from headrace import config, entities, exceptions, tracking, utils
+from headrace import artifacts, config, entities, exceptions, tracking, utils
 from headrace.active import ActiveRun
 from headrace.async_client import AsyncClient
 from headrace.client import Client, MlflowClient
@@ -21,6 +21,7 @@ from headrace.entities import (
     Erased,
     Experiment,
     ExperimentTag,
+    FileInfo,
     LifecycleStage,
     Metric,
     MetricChart,
@@ -49,6 +50,7 @@ from headrace.errors import (
     NotFoundError,
     OperationTimeoutError,
     RejectedError,
+    SpoolFullError,
     UnavailableError,
 )
 from headrace.exceptions import MlflowException
@@ -71,6 +73,17 @@ from headrace.fluent import (
     set_tag,
     set_tags,
     start_run,
+)
+from headrace.fluent_artifacts import (
+    delete_artifacts,
+    load_table,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_figure,
+    log_image,
+    log_table,
+    log_text,
 )
 from headrace.fluent_reading import (
     create_experiment,
@@ -110,6 +123,7 @@ __all__ = [
     "Erased",
     "Experiment",
     "ExperimentTag",
+    "FileInfo",
     "HeadraceError",
     "InvalidArgumentError",
     "JournalError",
@@ -140,11 +154,14 @@ __all__ = [
     "RunTag",
     "RunWriter",
     "SourceType",
+    "SpoolFullError",
     "UnavailableError",
     "ViewType",
     "active_run",
+    "artifacts",
     "config",
     "create_experiment",
+    "delete_artifacts",
     "delete_experiment",
     "delete_experiment_tag",
     "delete_run",
@@ -163,12 +180,20 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "load_table",
+    "log_artifact",
+    "log_artifacts",
     "log_batch",
+    "log_dict",
+    "log_figure",
+    "log_image",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
     "log_series",
+    "log_table",
+    "log_text",
     "restore_experiment",
     "restore_run",
     "search_experiments",

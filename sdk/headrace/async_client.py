@@ -1,14 +1,19 @@
 """``AsyncClient``: ``Client``'s twin for asyncio, on the caller's loop, whichever that is."""
 
+import asyncio
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from headrace.calls import experiments, histories, metrics, rewinds, runs
+from headrace import tables, values
+from headrace.artifact_face import ArtifactFace
+from headrace.calls import artifacts, experiments, histories, metrics, rewinds, runs
 from headrace.errors import InvalidArgumentError, OperationTimeoutError
-from headrace.faces import Face, awaited, awaited_pages
+from headrace.faces import awaited, awaited_pages
+from headrace.operation import RunOperation
 
 
-class AsyncClient(Face):
+class AsyncClient(ArtifactFace):
     """Logs into runs and reads them, by their ids, without ever blocking the loop.
 
     Logging calls are plain calls: they return at once with a :class:`RunOperation`, which may be awaited.
@@ -40,6 +45,11 @@ class AsyncClient(Face):
     restore_run = awaited(runs.restore_run)
     erase_deleted = awaited(runs.erase_deleted)
 
+    list_artifacts = awaited(artifacts.list_artifacts)
+    download_artifacts = awaited(artifacts.download_artifacts)
+    download_archive = awaited(artifacts.download_archive)
+    delete_artifacts = awaited(artifacts.delete_artifacts)
+
     get_metric_history = awaited(metrics.get_metric_history)
     get_metric_histories = awaited(histories.get_metric_histories)
     iter_metric_histories = awaited_pages(histories.iter_metric_histories)
@@ -52,6 +62,24 @@ class AsyncClient(Face):
     list_rewinds = awaited(rewinds.list_rewinds)
     undo_rewind = awaited(rewinds.undo_rewind)
     redo_rewind = awaited(rewinds.redo_rewind)
+
+    async def log_table(self, run_id: str, data: Any, artifact_file: str) -> RunOperation:
+        """Adds rows to a table, as :func:`headrace.log_table` does, which asks the daemon first."""
+        checked = values.run_id(run_id)
+        return await asyncio.to_thread(tables.log_table, self._core, checked, data, artifact_file)
+
+    async def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+    ) -> Any:
+        """The rows of a table of an experiment's runs, as :func:`headrace.load_table` gives them."""
+        number = values.experiment_id(experiment_id)
+        return await asyncio.to_thread(
+            tables.load_table, self._core, number, artifact_file, run_ids, extra_columns
+        )
 
     async def flush(self, timeout: float | None = None) -> None:
         """Waits until everything that this process logged here is durable and visible.

@@ -3,15 +3,19 @@
 Logging calls and signatures are in ``faces.py``, what is asked in ``calls``.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from headrace.calls import experiments, histories, metrics, rewinds, runs
+from headrace import tables, values
+from headrace.artifact_face import ArtifactFace
+from headrace.calls import artifacts, experiments, histories, metrics, rewinds, runs
 from headrace.errors import OperationTimeoutError
-from headrace.faces import Face, blocking, paged
+from headrace.faces import blocking, paged
+from headrace.operation import RunOperation
 
 
-class Client(Face):
+class Client(ArtifactFace):
     """Logs into runs and reads them, by their ids. Cheap to make; all clients of a process share one core.
 
     Logging calls return at once with a :class:`RunOperation`; ``synchronous=True`` waits until it is durable
@@ -40,6 +44,11 @@ class Client(Face):
     restore_run = blocking(runs.restore_run)
     erase_deleted = blocking(runs.erase_deleted)
 
+    list_artifacts = blocking(artifacts.list_artifacts)
+    download_artifacts = blocking(artifacts.download_artifacts)
+    download_archive = blocking(artifacts.download_archive)
+    delete_artifacts = blocking(artifacts.delete_artifacts)
+
     get_metric_history = blocking(metrics.get_metric_history)
     get_metric_histories = blocking(histories.get_metric_histories)
     iter_metric_histories = paged(histories.iter_metric_histories)
@@ -52,6 +61,27 @@ class Client(Face):
     list_rewinds = blocking(rewinds.list_rewinds)
     undo_rewind = blocking(rewinds.undo_rewind)
     redo_rewind = blocking(rewinds.redo_rewind)
+
+    def log_table(
+        self, run_id: str, data: Any, artifact_file: str, synchronous: bool | None = None
+    ) -> RunOperation:
+        """Adds rows to a table, as :func:`headrace.log_table` does."""
+        waits = self._waits(synchronous)
+        operation = tables.log_table(self._core, values.run_id(run_id), data, artifact_file)
+        if waits:
+            operation.wait()
+        return operation
+
+    def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+    ) -> Any:
+        """The rows of a table of an experiment's runs, as :func:`headrace.load_table` gives them."""
+        number = values.experiment_id(experiment_id)
+        return tables.load_table(self._core, number, artifact_file, run_ids, extra_columns)
 
     def flush(self, timeout: float | None = None) -> None:
         """Waits until everything that this process logged here is durable and visible.

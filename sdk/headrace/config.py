@@ -103,6 +103,10 @@ class Settings:
     """What a call does when there is no room for the journal: wait, be dropped and counted, or fail."""
     step_policy: StepPolicy = _setting("HEADRACE_STEP_POLICY", _step_policy, "keep or reject", default="keep")
     """What becomes of a point whose step is below the last one of its series; read when a run is started."""
+    artifact_spool_max: float = _setting(
+        "HEADRACE_ARTIFACT_SPOOL_MAX", _fraction, "a fraction, above 0 up to 1", default=0.5
+    )
+    """The part of the file system that copies of files may take together until they are uploaded."""
     async_logging: bool = _setting(waiting.VARIABLE, _boolean, "true or false", default=True)
     """Whether logging calls that do not say ``synchronous=`` return at once."""
     system_metrics: bool = _setting(

@@ -12,13 +12,14 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from headrace import surroundings, waiting
 from headrace.config import Settings
 from headrace.endings import at_end
 from headrace.errors import HeadraceError, UnavailableError
+from headrace.file_side import FileSide
 from headrace.journal.folder import boot_folder, boot_id, let_locks_go
 from headrace.journal.ordered_log import OrderedLog
 from headrace.journal.room import Dropped
@@ -33,6 +34,7 @@ from headrace.shipping.link import Link
 from headrace.shipping.runtime import forget, forked, keep_for_ever, runtime, stop
 from headrace.shipping.shipper import Shipper
 from headrace.shipping.watcher import Watcher
+from headrace.spool.spool import Spool
 from headrace_proto.v1.tracking_pb2 import RunChange
 
 logger = logging.getLogger("headrace")
@@ -57,11 +59,12 @@ class Core:
         self._logs: dict[tuple[str, str], RunLog] = {}
         self._writers: list[Writer] = []
         self._writer: Writer | None = None
+        self.files = FileSide(self)
         self._link: Link | None = None
         self._shipper: Shipper | None = None
         self._watcher: Watcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended = False
+        self.ended = False
         self._warned_of: Pending | None = None
 
     # Logging.
@@ -74,7 +77,7 @@ class Core:
                 # Not the settings of the first run: each may have its own.
                 ordered = Settings.from_environment().step_policy == "reject"
                 kind = OrderedLog if ordered else RunLog
-                log = self._logs[run_id, attempt] = kind(self._current_writer(), run_id, attempt)
+                log = self._logs[run_id, attempt] = kind(self.current_writer(), run_id, attempt)
             except Dropped as full:
                 # Said at once, rather than a training of hours of which nothing is kept.
                 raise full.error from full
@@ -84,7 +87,18 @@ class Core:
         """Journals a change of a run, in order with the points around it."""
         return self.run_log(run_id, attempt).change(change.SerializeToString())
 
-    def _current_writer(self) -> Writer:
+    def header(self) -> dict[str, Any]:
+        """What is told of this process beside what it logs."""
+        return {
+            "uri": self.uri,
+            "boot": boot_id(),
+            "created": time.time_ns() // 1_000_000,
+            "labels": surroundings.labels(),
+            "shipper": "agent" if self.uses_agent else "thread",
+        }
+
+    def current_writer(self) -> Writer:
+        """The journal that this process writes now."""
         with self._lock:
             if self._writer is None:
                 self._writer = self._new_writer()
@@ -93,18 +107,12 @@ class Core:
     def _new_writer(self) -> Writer:
         """Another journal of this process: its first, a spare, or the first after a fork."""
         root = boot_folder(self.settings.journal_dir)
-        header = {
-            "uri": self.uri,
-            "boot": boot_id(),
-            "created": time.time_ns() // 1_000_000,
-            "labels": surroundings.labels(),
-            "shipper": "agent" if self._uses_agent else "thread",
-        }
+        header = self.header()
         name, bound = uuid.uuid4().hex, self.settings.journal_max
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)
         at_end(_close_all, priority=100)
-        if self._ended:  # no thread and no process can be started any more
+        if self.ended:  # no thread and no process can be started any more
             logger.warning(
                 "what is logged after the end of the process stays in %s, for the next process here that "
                 "logs to %s, or: headrace sync %s",
@@ -112,20 +120,21 @@ class Core:
                 self.uri,
                 root.parent,
             )
-        elif self._uses_agent:
-            self._watch(writer)
+        elif self.uses_agent:
+            self.watch(writer)
         else:
             self._thread_shipper().add(writer)
         return writer
 
     def _successor(self, after: Writer) -> Writer:
         """Where calls go instead of ``after``: interrupted ones to a spare, a forked child's to its own."""
-        return self._current_writer() if after.abandoned else self._new_writer()
+        return self.current_writer() if after.abandoned else self._new_writer()
 
     # Shipping.
 
     @property
-    def _uses_agent(self) -> bool:
+    def uses_agent(self) -> bool:
+        """Whether another process ships what this one logs."""
         return forked() or self.settings.shipper == "agent"
 
     def _thread_shipper(self) -> Shipper:
@@ -134,11 +143,22 @@ class Core:
                 self._shipper = runtime().submit(self._start_shipping()).result()
             return self._shipper
 
+    def http_address(self) -> str:
+        """``HOST:PORT`` where the daemon speaks HTTP. From any thread but that of the loop."""
+        timeout = self.settings.read_timeout
+        address: str = self._submit(self._the_link().http_address(timeout)).result(2 * timeout)
+        return address
+
     async def _start_shipping(self) -> Shipper:
         keep = self.settings.journal_keep
-        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self._watch)
+        shipper = Shipper(self._the_link(), uuid.uuid4().bytes, keep, hand_over=self.watch)
         root = boot_folder(self.settings.journal_dir).parent
-        carrier = Carrier(root, keep, lambda uri: shipper if uri == self.uri else None)
+        carrier = Carrier(
+            root,
+            keep,
+            lambda uri: shipper if uri == self.uri else None,
+            courier_for=lambda uri: self.files.courier() if uri == self.uri else None,
+        )
         self._tasks = [
             asyncio.create_task(shipper.run()),
             asyncio.create_task(shipper.tidy_every(TIDY_SECONDS)),
@@ -148,6 +168,7 @@ class Core:
 
     def end_shipping(self) -> None:
         """Ships no more, and closes the connection."""
+        self.files.stop()
         if self._shipper is not None:
             with contextlib.suppress(TimeoutError):
                 runtime().submit(self._end_shipping()).result(END_SECONDS)
@@ -163,22 +184,22 @@ class Core:
             await self._link.close()
             self._link = None
 
-    def _watch(self, writer: Writer) -> None:
+    def watch(self, writer: Writer | Spool) -> None:
         """Has a journal watched that another process ships: the agent, which is started if need be."""
         with self._lock:
             if self._watcher is None:
                 root = boot_folder(self.settings.journal_dir).parent
-                self._watcher = Watcher(lambda: agent.start(root) if self._uses_agent else None)
+                self._watcher = Watcher(lambda: agent.start(root) if self.uses_agent else None)
             self._watcher.add(writer)
 
-    def _look_after(self, writer: Writer) -> None:
+    def _look_after(self, writer: Writer | Spool) -> None:
         writer.watch = _nothing
-        self._watch(writer)
+        self.watch(writer)
         writer.watch()
 
     def _the_link(self) -> Link:
         if self._link is None:
-            self._link = Link(self.uri, brief=self._uses_agent)
+            self._link = Link(self.uri, brief=self.uses_agent)
         return self._link
 
     # Reads.
@@ -229,50 +250,57 @@ class Core:
 
     def flush(self, timeout: float) -> Pending:
         """Waits, up to ``timeout`` seconds, until all that was logged is durable; says what is left."""
-        begun = time.monotonic()
-        for writer, end in self._unsettled():
-            event = threading.Event()
-            writer.when_committed(end, event.set)
-            while not event.wait(min(0.05, timeout)):
-                waited = time.monotonic() - begun
-                if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
-                    return self.pending()
+        self._flush(timeout, [*self._writers, *self.files.spools])
         return self.pending()
+
+    def _flush(self, timeout: float, carried: Sequence[Writer | Spool]) -> None:
+        begun = time.monotonic()
+        with self.files.shown() as look:
+            for writer, end in _unsettled(carried):
+                event = threading.Event()
+                writer.when_committed(end, event.set)
+                while not event.wait(min(0.05, timeout)):
+                    look()
+                    waited = time.monotonic() - begun
+                    if waited >= timeout or (writer.daemon_absent() and waited >= ABSENT_PATIENCE):
+                        return
 
     def pending(self) -> Pending:
         """What is not durable now."""
-        left = [(writer.pending(), writer.folder) for writer in self._writers if writer.pending()]
+        carried: list[Writer | Spool] = [*self._writers, *self.files.spools]
+        left = [(writer.pending(), writer.folder) for writer in carried if writer.pending()]
         return Pending(sum(count for count, _ in left), tuple(folder for _, folder in left), self.uri)
 
-    def settle(self, timeout: float | None = None) -> None:
-        """Before a read: waits, bounded, for what this process logged."""
-        self.flush(self.settings.read_timeout if timeout is None else timeout)
+    def settle(self, timeout: float | None = None, *, files: bool = False) -> None:
+        """Before a read: waits, bounded, for what this process logged; ``files``: for uploads too."""
+        timeout = self.settings.read_timeout if timeout is None else timeout
+        self._flush(timeout, [*self._writers, *(self.files.spools if files else ())])
 
-    async def settle_async(self, timeout: float | None = None) -> None:
+    async def settle_async(self, timeout: float | None = None, *, files: bool = False) -> None:
         """:meth:`settle` for an event loop."""
         timeout = self.settings.read_timeout if timeout is None else timeout
-        operations = [RunOperation(writer, end, end) for writer, end in self._unsettled()]
+        carried = [*self._writers, *(self.files.spools if files else ())]
+        operations = [RunOperation(writer, end, end) for writer, end in _unsettled(carried)]
         if operations:
             with contextlib.suppress(TimeoutError):
-                absent = any(writer.daemon_absent() for writer in self._writers)
+                absent = any(writer.daemon_absent() for writer in carried)
                 await asyncio.wait_for(_all(operations), ABSENT_PATIENCE if absent else timeout)
-
-    def _unsettled(self) -> list[tuple[Writer, int]]:
-        return [(writer, writer.written()) for writer in self._writers if writer.pending()]
 
     # Fork and end.
 
     def after_fork(self) -> None:
         """In the child: nothing of the parent's is used any more."""
-        for writer in self._writers:
+        carried: list[Writer | Spool] = [*self._writers, *self.files.spools]
+        for writer in carried:
             writer.abandon()
             # An operation of the parent's may be waited for: whoever ships it, the control page is shared.
             writer.watch = functools.partial(self._look_after, writer)
-        self._ended = False
+        self.ended = False
         self._lock = threading.RLock()
         self.process_id = uuid.uuid4().hex
         keep_for_ever(self._link, self._shipper, self._tasks)
         self._logs, self._writers, self._writer = {}, [], None
+        self.files = FileSide(self)
         self._link = self._shipper = self._watcher = None
         self._tasks = []
 
@@ -291,7 +319,7 @@ class Core:
     def end(self) -> None:
         """At the end of the process: :meth:`close`; what is logged later only goes to a journal."""
         timeout = None
-        while not self._ended:
+        while not self.ended:
             with contextlib.suppress(KeyboardInterrupt):  # asked not to wait any longer
                 self.close(timeout, last=True)
                 self.end_shipping()
@@ -300,10 +328,15 @@ class Core:
     def close(self, timeout: float | None = None, *, last: bool = False) -> None:
         """Delivers what there is, bounded, and closes the journals."""
         self.deliver(timeout)
-        self._ended = last
+        self.ended = last
         writers, self._writers, self._writer, self._logs = self._writers, [], None, {}
         for writer in writers:
             writer.close()
+        self.files.close()
+
+
+def _unsettled(carried: Sequence[Writer | Spool]) -> list[tuple[Writer | Spool, int]]:
+    return [(writer, writer.written()) for writer in carried if writer.pending()]
 
 
 async def _all(operations: list[RunOperation]) -> None:

@@ -86,6 +86,15 @@ class SourceType(StrEnum):
         return SourceType(status_str)
 
 
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file or folder among a run's artifacts; ``file_size`` in bytes, ``None`` of a folder."""
+
+    path: str
+    is_dir: bool
+    file_size: int | None
+
+
 class ViewType(IntEnum):
     """Which runs or experiments a search sees: MLflow's numbers."""
 

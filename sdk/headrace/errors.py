@@ -12,6 +12,7 @@
     ├── UnavailableError        (ConnectionError)  no daemon answers; what was logged stays in the journal
     └── JournalError            (OSError)          the local journal cannot be written or shipped
         └── JournalFullError                       there is no room for it, and HEADRACE_ON_FULL=raise
+            └── SpoolFullError                     there is no room for a file that is to be uploaded
 
 Every class has an ``error_code`` in MLflow's vocabulary. Errors carry their facts as attributes.
 """
@@ -117,4 +118,18 @@ class JournalFullError(JournalError):
         super().__init__(
             f"no room for the journal at {path} (at most {bound:,} bytes): {reason.strerror}; {self.remedy}"
         )
+        self.errno = reason.errno
+
+
+class SpoolFullError(JournalFullError):
+    """There is no room beside the journal for a copy of a file; nothing of it was logged."""
+
+    def __init__(self, path: Path, reason: OSError) -> None:
+        HeadraceError.__init__(
+            self,
+            f"no room at {path.parent} for a copy of the file, which has to be safe before the call returns: "
+            f"{reason.strerror}; free some space, put HEADRACE_JOURNAL_DIR on a larger disk, or raise "
+            "HEADRACE_ARTIFACT_SPOOL_MAX",
+        )
+        self.path = path
         self.errno = reason.errno

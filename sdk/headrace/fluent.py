@@ -21,6 +21,7 @@ from headrace.core import Core, core_for
 from headrace.entities import Metric, MetricSummary, Param, Run, RunStatus, RunTag
 from headrace.errors import HeadraceError, InvalidArgumentError
 from headrace.faces import ask
+from headrace.files import names
 from headrace.journal.run_log import RunLog
 from headrace.links import Link, link_to
 from headrace.operation import RunOperation
@@ -147,7 +148,7 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
     base = session.run.info.artifact_uri
     if not base:  # no daemon was asked when the run began
         base = ask(session.core, run_with_id(session.run.info.run_id)).info.artifact_uri
-    return f"{base}/{artifact_path.strip('/')}" if artifact_path else base
+    return f"{base}/{names.folder(artifact_path.strip('/'))}" if artifact_path else base
 
 
 def log_metric(  # noqa: PLR0917 - MLflow's order
@@ -286,6 +287,14 @@ def flush(timeout: float | None = None) -> None:
 
 
 flush_async_logging = flush
+
+
+def meant(run_id: str | None) -> tuple[Core, str]:
+    """The core and the id of the run that a call is for: ``run_id``, else the active one, maybe begun now."""
+    if run_id is not None:
+        return core_for(get_tracking_uri()), values.run_id(run_id)
+    session = active.find() or _start_automatically()
+    return session.core, session.run.info.run_id
 
 
 def _log(run_id: str | None) -> RunLog:

@@ -4,6 +4,7 @@
 
     StorageError
     ├── NotFoundError           no such experiment or run
+    ├── NotYetError             it is on its way: try again soon
     ├── AlreadyExistsError      the name or id is taken
     ├── InvalidArgumentError    a value that breaks a rule; names the argument, the bound, the remedy
     ├── WriterRefusedError      an Open that may not have the writer
@@ -14,6 +15,9 @@
     ├── SegmentsMovedError      a swap's inputs went meanwhile: nothing was changed
     ├── ForeignStoreError       the catalog belongs to another object store
     ├── UnsuitableDatabaseError the database must not or cannot hold a catalog: a person has to act
+    ├── UploadOffsetError       an upload has another size: go on there
+    ├── UploadBusyError         somebody appends to the upload now: try again
+    ├── ChecksumMismatchError   bytes that are not what was meant
     └── CatalogUnavailableError the database cannot be reached or cannot work now: try again
 """
 
@@ -29,6 +33,15 @@ class NotFoundError(StorageError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"there is no {kind} {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class NotYetError(StorageError):
+    """What was begun is not whole yet."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"the {kind} {name!r} is not created yet")
         self.kind = kind
         self.name = name
 
@@ -128,3 +141,25 @@ class UnsuitableDatabaseError(StorageError):
 
 class CatalogUnavailableError(StorageError):
     """The database cannot be reached, or refuses for a reason that passes. The outcome may be unknown."""
+
+
+class UploadOffsetError(StorageError):
+    """An upload has ``size`` bytes, not as many as was thought."""
+
+    def __init__(self, expected: int, size: int) -> None:
+        super().__init__(f"the upload has {size} bytes, not {expected}")
+        self.size = size
+
+
+class UploadBusyError(StorageError):
+    """Somebody appends to the upload now, or did and is not known to be gone."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"somebody appends to the upload {upload_id} now")
+
+
+class ChecksumMismatchError(StorageError):
+    """Bytes whose checksum is not the one that was told with them."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"the SHA-256 of what arrived is {found}, not {expected}")

@@ -293,6 +293,7 @@ def test_every_error_of_the_engine_has_a_status() -> None:
         errors.WriterRefusedError,
         errors.WritersMovedError,
         errors.SegmentsMovedError,
+        *(errors.UploadOffsetError, errors.UploadBusyError, errors.ChecksumMismatchError, errors.NotYetError),
     }
     known = {
         kind

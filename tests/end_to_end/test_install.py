@@ -17,6 +17,8 @@ with headrace.start_run() as run:
     headrace.log_param("bare", True)
     headrace.log_series("loss", [1.0, 0.5])
     headrace.log_metric("loss", 0.25, 2).wait()
+    headrace.log_text("text", "notes/a.txt")
+assert headrace.artifacts.load_text(f"runs:/{run.info.run_id}/notes/a.txt") == "text"
 history = headrace.Client().get_metric_history(run.info.run_id, "loss")
 print(json.dumps([metric.value for metric in history]))
 """

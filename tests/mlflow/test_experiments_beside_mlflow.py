@@ -64,7 +64,7 @@ def experiments(side: Side) -> None:
 
 def fluent_experiments(side: Side) -> None:
     module = side.module
-    made = module.create_experiment("fluent", artifact_location="/somewhere", tags={"a": "1"})
+    made = module.create_experiment("fluent", artifact_location="s3://somewhere", tags={"a": "1"})
     side.note(module.get_experiment, made)
     side.code(module.create_experiment, "fluent")
     side.note(module.set_experiment, experiment_id=made)

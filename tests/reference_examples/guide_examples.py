@@ -153,6 +153,57 @@ client.log_batch(mlflow.active_run().info.run_id,
 history = client.get_metric_history(mlflow.active_run().info.run_id, "sample_list")
 assert [point.value for point in history] == list_to_log
 """,
+    "Azure: log images": """
+import mlflow
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+img, fig = np.zeros((20, 30, 3), dtype=np.uint8), Figure()
+fig.subplots().plot([1, 2, 3])
+# ---
+mlflow.log_image(img, "figure.png")
+# ---
+mlflow.log_image(Image.fromarray(img), "pil.png")
+# ---
+mlflow.log_figure(fig, "figure.png")
+""",
+    "Azure: log files": """
+import mlflow
+from pathlib import Path
+from tempfile import mkdtemp
+folder = Path(mkdtemp())
+(folder / "file.pkl").write_bytes(b"pickled")
+(folder / "sub").mkdir()
+(folder / "sub" / "other").write_text("other")
+dictionary = {"k": {"a": 1}}
+# ---
+mlflow.log_text("text string", "notes.txt")
+mlflow.log_dict(dictionary, "file.yaml")
+# ---
+mlflow.log_artifact(str(folder / "file.pkl"))
+mlflow.log_artifact(str(folder / "file.pkl"), artifact_path="in/here")
+mlflow.log_artifacts(str(folder))
+# ---
+run_id = mlflow.active_run().info.run_id
+client = mlflow.tracking.MlflowClient()
+names = ["file.pkl", "file.yaml", "in", "notes.txt", "sub"]
+assert [file.path for file in client.list_artifacts(run_id)] == names
+assert [file.path for file in client.list_artifacts(run_id, "in/here")] == ["in/here/file.pkl"]
+""",
+    "Azure: artifacts of a run": """
+import mlflow
+from matplotlib.figure import Figure
+with mlflow.start_run() as run:
+    mlflow.log_figure(Figure(), "feature_importance_weight.png")
+# ---
+client = mlflow.tracking.MlflowClient()
+listed = client.list_artifacts(run.info.run_id)
+# ---
+file_path = client.download_artifacts(run.info.run_id, path="feature_importance_weight.png")
+# ---
+assert [file.path for file in listed] == ["feature_importance_weight.png"]
+assert open(file_path, "rb").read(4) == b"\\x89PNG"
+""",
     "Azure: view information about runs": """
 import mlflow
 with mlflow.start_run(tags={"t": "x"}) as known:
@@ -184,7 +235,7 @@ with mlflow.start_run(run_name="named") as run:
 """Programs by name; ``# ---`` separates what a guide prints from what a test needs around it."""
 
 TRAINING = {
-    # Without the lines that log a model and a figure.
+    # Without the line that logs a model.
     "Reference: basic experiment tracking": """
 import mlflow
 import numpy as np
@@ -219,6 +270,19 @@ with mlflow.start_run(run_name="random-forest-experiment"):
     # Log metrics
     mlflow.log_metric("mse", mse)
     mlflow.log_metric("rmse", np.sqrt(mse))
+
+    # Log additional artifacts
+    import matplotlib.pyplot as plt
+
+    plt.figure(figsize=(8, 6))
+    plt.scatter(y_test, y_pred, alpha=0.6)
+    plt.plot([y_test.min(), y_test.max()], [y_test.min(), y_test.max()], 'r--', lw=2)
+    plt.xlabel('Actual')
+    plt.ylabel('Predicted')
+    plt.title('Actual vs Predicted Values')
+
+    mlflow.log_figure(plt.gcf(), "predictions_scatter.png")
+    plt.close()
 
     print(f"Run ID: {mlflow.active_run().info.run_id}")
 """,

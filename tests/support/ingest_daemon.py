@@ -21,9 +21,12 @@ PATIENCE = 60.0
 
 
 @asynccontextmanager
-async def serving(data: Path, database_url: str) -> AsyncIterator[str]:
-    """A daemon in this loop; its address. It has drained when the block is left."""
-    config = Config(data, grpc_port=0, database_url=database_url)
+async def serving(data: Path, database_url: str, http_port: int = 0) -> AsyncIterator[str]:
+    """A daemon in this loop; its address. It has drained when the block is left.
+
+    ``http_port``: one that is reserved; 0: it serves no HTTP.
+    """
+    config = Config(data, grpc_port=0, http_port=http_port, database_url=database_url)
     await app.prepare_catalog(config, database_url)
     stop, ready = asyncio.Event(), asyncio.Event()
     with reserve(config.host, 0) as reserved:

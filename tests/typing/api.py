@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import assert_type
 
 import numpy as np
@@ -13,6 +14,7 @@ from headrace import (
     AsyncClient,
     Client,
     Experiment,
+    FileInfo,
     Metric,
     MetricHistories,
     MetricSummary,
@@ -74,6 +76,17 @@ def experiments_and_runs(run_id: str) -> None:
     headrace.create_experiment("digits", nobody="x")  # type: ignore[call-arg]
 
 
+def files(run_id: str) -> None:
+    assert_type(headrace.log_artifact("model.pt", "models", run_id), RunOperation)
+    assert_type(headrace.log_artifacts(Path("plots"), synchronous=True), RunOperation)
+    assert_type(headrace.log_text("text", "notes.md"), RunOperation)
+    assert_type(headrace.log_image(np.zeros((2, 2)), key="samples", step=3), RunOperation)
+    assert_type(headrace.artifacts.download_artifacts(run_id=run_id, dst_path=Path()), str)
+    assert_type(headrace.artifacts.list_artifacts("runs:/x"), list[FileInfo])
+    headrace.log_text(b"bytes", "notes.md")  # type: ignore[arg-type]
+    headrace.log_artifact()  # type: ignore[call-arg]
+
+
 def operations(operation: RunOperation) -> None:
     operation.wait()
     operation.wait(timeout=0.5)
@@ -94,6 +107,9 @@ def client(run_id: str) -> None:
         assert_type(reader.get_metric_summaries(run_id), dict[str, MetricSummary])
         assert_type(reader.search_experiments(max_results=5), PagedList[Experiment])
         assert_type(reader.update_run(run_id, name="new"), RunOperation)
+        assert_type(reader.list_artifacts(run_id, "models"), list[FileInfo])
+        assert_type(reader.download_artifacts(run_id, "models", Path("here")), str)
+        assert_type(reader.delete_artifacts(run_id), None)
         assert_type(reader.erase_deleted(dry_run=True).run_ids, list[str])
         reader.get_run()  # type: ignore[call-arg]
         runs = reader.search_runs(["0"], max_results=5)
@@ -113,4 +129,6 @@ async def async_client(run_ids: Sequence[str]) -> None:
             async for page in reader.iter_metric_histories(run_ids):
                 assert_type(page, MetricHistories)
             assert_type(await reader.create_experiment("digits"), str)
+            assert_type(await reader.download_artifacts(run_id), str)
+            await reader.log_text(run_id, "text", "notes.md")
             reader.set_terminated(run_id, "FINISHED")

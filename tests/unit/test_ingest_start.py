@@ -104,9 +104,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_the_address_is_told_while_it_serves(tmp_path: Path) -> None:
     with locked(tmp_path):
-        with announced(tmp_path, "127.0.0.1:1234"):
+        with announced(tmp_path, "127.0.0.1:1234", "127.0.0.1:80"):
             told = json.loads((tmp_path / "daemon.json").read_text())
-            assert told == {"address": "127.0.0.1:1234", "pid": os.getpid()}
+            assert told == {"address": "127.0.0.1:1234", "http": "127.0.0.1:80", "pid": os.getpid()}
         assert not (tmp_path / "daemon.json").exists()
 
 

@@ -617,3 +617,13 @@ class DeleteTag(_message.Message):
     KEY_FIELD_NUMBER: _ClassVar[int]
     key: str
     def __init__(self, key: _Optional[str] = ...) -> None: ...
+
+class GetServerInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ServerInfo(_message.Message):
+    __slots__ = ("http_port",)
+    HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
+    http_port: int
+    def __init__(self, http_port: _Optional[int] = ...) -> None: ...

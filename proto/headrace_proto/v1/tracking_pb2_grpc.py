@@ -119,6 +119,11 @@ class TrackingStub(object):
                 request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.SerializeToString,
                 response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.FromString,
                 _registered_method=True)
+        self.GetServerInfo = channel.unary_unary(
+                '/headrace.v1.Tracking/GetServerInfo',
+                request_serializer=headrace__proto_dot_v1_dot_tracking__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ServerInfo.FromString,
+                _registered_method=True)
 
 
 class TrackingServicer(object):
@@ -248,6 +253,13 @@ class TrackingServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetServerInfo(self, request, context):
+        """What a client needs to know of the daemon that answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackingServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -335,6 +347,11 @@ def add_TrackingServicer_to_server(servicer, server):
                     servicer.ChangeRewind,
                     request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.FromString,
                     response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.SerializeToString,
+            ),
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=headrace__proto_dot_v1_dot_tracking__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=headrace__proto_dot_v1_dot_tracking__pb2.ServerInfo.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -796,6 +813,33 @@ class Tracking(object):
             '/headrace.v1.Tracking/ChangeRewind',
             headrace__proto_dot_v1_dot_tracking__pb2.ChangeRewindRequest.SerializeToString,
             headrace__proto_dot_v1_dot_tracking__pb2.ListRewindsResponse.Entry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Tracking/GetServerInfo',
+            headrace__proto_dot_v1_dot_tracking__pb2.GetServerInfoRequest.SerializeToString,
+            headrace__proto_dot_v1_dot_tracking__pb2.ServerInfo.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,7 +10,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from headrace.cli import chart, experiments, fsck, gc, history, processes, rejects, runs, search, sync
+from headrace.cli import (
+    artifacts,
+    chart,
+    experiments,
+    fsck,
+    gc,
+    history,
+    processes,
+    rejects,
+    runs,
+    search,
+    sync,
+)
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
@@ -46,6 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (processes, experiments, runs, search, history, chart, rejects, sync, gc, fsck):
+    for group in (processes, experiments, runs, artifacts, search, history, chart, rejects, sync, gc, fsck):
         group.add_to(commands)
     return parser

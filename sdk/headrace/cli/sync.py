@@ -42,13 +42,16 @@ def _sync(options: argparse.Namespace) -> int:
         paths = {name: [str(path) for path in getattr(report, name)] for name in ("unfinished", "unreadable")}
         output.print_json({**asdict(report), **paths})
     else:
-        print(f"delivered {report.delivered:,} operations from {report.journals:,} journals")
+        files = f", {report.uploads:,} files or packs of files" if report.uploads else ""
+        print(f"delivered {report.delivered:,} operations from {report.journals:,} journals{files}")
     if report.rejects:
         print(f"headrace: {report.rejects:,} operations were refused; see: headrace rejects", file=sys.stderr)
     if report.pending:
         left = ", ".join(map(str, report.unfinished))
         print(f"headrace: {report.pending:,} operations are left in {left}", file=sys.stderr)
+    if report.waiting:
+        print(f"headrace: {report.waiting:,} files wait in {options.DIR}", file=sys.stderr)
     if report.unreadable:
         names = ", ".join(map(str, report.unreadable))
         print(f"headrace: these journals cannot be read, and are kept: {names}", file=sys.stderr)
-    return 1 if report.pending or report.unreadable else 0
+    return 1 if report.pending or report.waiting or report.unreadable else 0

@@ -18,12 +18,14 @@ from pathlib import Path
 
 from headrace.journal.folder import try_lock
 from headrace.shipping.carrier import Carrier, room_for
+from headrace.shipping.courier import Courier
 from headrace.shipping.link import Link
 from headrace.shipping.shipper import Shipper
 
 logger = logging.getLogger("headrace")
 
 SCAN_SECONDS = 0.2
+LOCATE_SECONDS = 10.0
 FILES_AT_MOST = 1 << 16
 LOCK = "agent.lock"
 
@@ -35,6 +37,8 @@ class Fleet:
         self._keep = keep
         self._shipper_id = uuid.uuid4().bytes
         self._shippers: dict[str, tuple[Shipper, Link, asyncio.Task[None]]] = {}
+        self._couriers: dict[str, Courier] = {}
+        self._loop = asyncio.get_running_loop()
 
     def shipper_for(self, uri: str) -> Shipper:
         """The shipper of a tracking URI, started at first use."""
@@ -44,13 +48,51 @@ class Fleet:
             self._shippers[uri] = shipper, link, asyncio.create_task(shipper.run())
         return self._shippers[uri][0]
 
+    def courier_for(self, uri: str) -> Courier:
+        """The courier of a tracking URI, started at first use."""
+        if uri not in self._couriers:
+            self.shipper_for(uri)
+            link = self._shippers[uri][1]
+
+            def locate() -> str:
+                asked = asyncio.run_coroutine_threadsafe(link.http_address(LOCATE_SECONDS), self._loop)
+                return asked.result(2 * LOCATE_SECONDS)
+
+            self._couriers[uri] = Courier(uri, locate)
+        return self._couriers[uri]
+
+    @property
+    def couriers(self) -> list[Courier]:
+        """All of them."""
+        return list(self._couriers.values())
+
     @property
     def shippers(self) -> list[Shipper]:
         """All of them."""
         return [shipper for shipper, *_ in self._shippers.values()]
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to ship."""
+        shipping = any(shipper.lanes for shipper in self.shippers)
+        return shipping or any(courier.busy for courier in self.couriers)
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether a daemon was not there when it was needed last."""
+        return any(shipper.unreachable for shipper in self.shippers) or any(
+            courier.unreachable for courier in self.couriers
+        )
+
+    @property
+    def sent(self) -> int:
+        """Chunks of files that were sent."""
+        return sum(courier.sent for courier in self.couriers)
+
     async def stop(self) -> None:
         """Ends them; what is not delivered stays in its journal."""
+        for courier in self.couriers:
+            await asyncio.to_thread(courier.stop)
         for shipper, link, task in self._shippers.values():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -64,7 +106,14 @@ async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     fleet = Fleet(keep)
-    carrier = Carrier(root, keep, fleet.shipper_for, living=True, at_once=room_for(FILES_AT_MOST))
+    carrier = Carrier(
+        root,
+        keep,
+        fleet.shipper_for,
+        living=True,
+        at_once=room_for(FILES_AT_MOST),
+        courier_for=fleet.courier_for,
+    )
     idle = 0.0
     while root.is_dir() and not stop.is_set() and (exit_idle is None or idle < exit_idle):
         try:
@@ -73,7 +122,7 @@ async def run_agent(root: Path, keep: float, exit_idle: float | None) -> None:
                 shipper.tidy()
         except OSError:
             logger.exception("the folder of journals %s cannot be read", root)
-        idle = 0.0 if any(shipper.lanes for shipper in fleet.shippers) else idle + SCAN_SECONDS
+        idle = 0.0 if fleet.busy else idle + SCAN_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SCAN_SECONDS)
     await fleet.stop()

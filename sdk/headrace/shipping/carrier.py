@@ -16,7 +16,9 @@ from headrace.errors import JournalError
 from headrace.journal import folder as folders
 from headrace.journal import layout
 from headrace.journal.reader import JournalReader
+from headrace.shipping.courier import Courier
 from headrace.shipping.shipper import Shipper
+from headrace.spool.reader import spools
 
 logger = logging.getLogger("headrace")
 
@@ -70,6 +72,8 @@ class Carrier:
     unreadable: set[Path] = field(default_factory=set)
     delivered: set[Path] = field(default_factory=set)
     """Journals of dead writers that are delivered whole: there is nothing more to learn of them."""
+    courier_for: Callable[[str], Courier | None] = lambda _: None
+    """The courier of a tracking URI, for the files that are to be uploaded; ``None``: leave them."""
     waiting: set[Path] = field(default_factory=set)
     """Journals that wait because :attr:`at_once` others are being shipped."""
 
@@ -94,9 +98,27 @@ class Carrier:
                 shipper.take_on(standing.folder, living=standing.living, refill=self.refill)
             else:
                 self.waiting.add(standing.folder)
+        self._scan_spools()
         for path in [path for path in self.delivered if _expired(path, self.keep)]:
             folders.remove(path)
             self.delivered.discard(path)
+
+    def _scan_spools(self) -> None:
+        for path in spools(self.root):
+            if path in self.unreadable:
+                continue
+            try:
+                header, living = folders.header(path), folders.writer_lives(path)
+            except (JournalError, OSError) as error:
+                if path.exists():
+                    self.unreadable.add(path)
+                    logger.warning("spool %s cannot be read: %s", path, error)
+                continue
+            if living and not (self.living and header.get("shipper") == "agent"):
+                continue
+            courier = self.courier_for(str(header["uri"]))
+            if courier is not None:
+                courier.take_on(path)
 
     def _to_offer(self, journal: Path) -> bool:
         return self.refill and journal not in self.offered

@@ -50,6 +50,16 @@ class Link:
         if connection is not None:
             await connection.close()
 
+    async def http_address(self, timeout: float) -> str:
+        """``HOST:PORT`` where the daemon speaks HTTP. :class:`UnavailableError`: it does not, or is away."""
+        from headrace_proto.v1.tracking_pb2 import GetServerInfoRequest  # noqa: PLC0415 - loads protobuf
+
+        host = (await self.connection()).address.rpartition(":")[0]
+        info = await self.unary("GetServerInfo", GetServerInfoRequest(), timeout)
+        if not info.http_port:
+            raise UnavailableError(f"the daemon at {self.uri} serves no HTTP, which artifacts need")
+        return f"{host}:{info.http_port}"
+
     async def unary(self, method: str, request: Any, timeout: float | None) -> Any:
         """Calls a method of the tracking service."""
         return await self._call("unary", method, request, timeout)

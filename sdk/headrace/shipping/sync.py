@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace.errors import UnavailableError
+from headrace.errors import JournalError, UnavailableError
+from headrace.journal.folder import header, writer_lives
 from headrace.shipping.address import normalize
 from headrace.shipping.agent import Fleet
 from headrace.shipping.carrier import Carrier, Standing
+from headrace.shipping.courier import Courier
 from headrace.shipping.runtime import runtime
 from headrace.shipping.shipper import Shipper
+from headrace.spool.entry import ENTRY
+from headrace.spool.reader import spools
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 15.0
@@ -37,6 +41,10 @@ class SyncReport:
     """Refused operations in the journals, old ones too (``headrace rejects`` shows them)."""
     journals: int = 0
     unfinished: list[Path] = field(default_factory=list)
+    uploads: int = 0
+    """Files, or packs of small ones, that were uploaded."""
+    waiting: int = 0
+    """Those that are left."""
     unreadable: list[Path] = field(default_factory=list)
     """Journals that are damaged; the log says how."""
 
@@ -76,10 +84,14 @@ async def _sync(
     def shipper_for(target: str) -> Shipper:
         return fleet.shipper_for(uri or target)
 
-    carrier = Carrier(journal_dir, keep, shipper_for, living=True, refill=refill)
+    def courier_for(target: str) -> Courier:
+        return fleet.courier_for(uri or target)
+
+    carrier = Carrier(journal_dir, keep, shipper_for, living=True, refill=refill, courier_for=courier_for)
+    files = _waiting(journal_dir)
     goal = {standing.folder: standing for standing in carrier.standings()}
     total = sum(standing.tail if refill else standing.pending for standing in goal.values())
-    moved, delivered = time.monotonic(), -1
+    moved, delivered = time.monotonic(), (-1, 0, 0)
     try:
         carrier.scan()
         while True:
@@ -89,12 +101,14 @@ async def _sync(
             if carrier.waiting:
                 carrier.scan()
             progress(SyncProgress(total, total - sum(left.values())))
-            if not left:
+            waiting = _waiting(journal_dir)
+            if not left and not waiting:
                 break
-            if total - sum(left.values()) != delivered:
-                moved, delivered = time.monotonic(), total - sum(left.values())
+            standing = total - sum(left.values()), waiting, fleet.sent
+            if standing != delivered:
+                moved, delivered = time.monotonic(), standing
             if time.monotonic() - moved > PATIENCE_SECONDS:
-                if any(shipper.unreachable for shipper in fleet.shippers):
+                if fleet.unreachable:
                     raise UnavailableError(f"no daemon answers at {uri or _targets(goal)}; nothing was lost")
                 break
             await asyncio.sleep(LOOK_SECONDS)
@@ -106,6 +120,8 @@ async def _sync(
         pending=sum(left.values()),
         rejects=sum(standing.rejects for standing in now.values()),
         journals=len(goal),
+        uploads=files - _waiting(journal_dir),
+        waiting=_waiting(journal_dir),
         unfinished=sorted(left),
         unreadable=sorted(carrier.unreadable),
     )
@@ -127,6 +143,18 @@ def _left(carrier: Carrier, goal: dict[Path, Standing]) -> dict[Path, int]:
         if goal[standing.folder].tail > committed:
             left[standing.folder] = goal[standing.folder].tail - committed
     return left
+
+
+def _waiting(journal_dir: Path) -> int:
+    """Files that are not uploaded, and whose process does not do it itself."""
+    return sum(len(list(path.glob(f"[0-9]*{ENTRY}"))) for path in spools(journal_dir) if _is_ours(path))
+
+
+def _is_ours(spool: Path) -> bool:
+    try:
+        return header(spool).get("shipper") == "agent" or not writer_lives(spool)
+    except (JournalError, OSError):
+        return False
 
 
 def _targets(goal: dict[Path, Standing]) -> str:

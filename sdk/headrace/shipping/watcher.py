@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from headrace.journal.writer import Writer
+from headrace.spool.spool import Spool
 
 LOOK_SECONDS = 0.005
 REVIVE_SECONDS = 1.0
@@ -17,11 +18,11 @@ class Watcher:
 
     def __init__(self, start_agent: Callable[[], None]) -> None:
         self._start_agent = start_agent
-        self._writers: list[Writer] = []
+        self._writers: list[Writer | Spool] = []
         self._needed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, writer: Writer) -> None:
+    def add(self, writer: Writer | Spool) -> None:
         """Watches a writer; from now on the agent is needed."""
         self._writers.append(writer)
         writer.watch = self._needed.set

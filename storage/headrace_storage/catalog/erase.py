@@ -72,6 +72,17 @@ class Eraser:
 
         return await self._database.retrying(work)
 
+    async def with_files(self, most: int) -> list[tuple[UUID, str]]:
+        """Erased runs whose files may be there yet, with their artifact URIs."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["erased_with_files"], most)
+        return [(row["run_id"], row["artifact_uri"]) for row in rows]
+
+    async def forget_files(self, run_ids: Collection[UUID]) -> None:
+        """Their files are deleted."""
+        async with self._database.acquire() as connection:
+            await connection.execute(_QUERIES["forget_files"], list(run_ids))
+
 
 async def _erase(connection: Connection, run_ids: list[UUID]) -> None:
     await connection.execute(_QUERIES["leave_tombstones"], run_ids)

@@ -31,7 +31,15 @@ SELECT run_id FROM unnest($1::uuid[]) AS run_id
 WHERE NOT EXISTS (SELECT FROM inherited WHERE source = run_id) ORDER BY run_id
 
 -- name: leave_tombstones
-INSERT INTO erased_runs (run_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING
+INSERT INTO erased_runs (run_id, artifact_uri)
+SELECT run_id, artifact_uri FROM described_runs WHERE run_id = ANY($1::uuid[])
+ON CONFLICT DO NOTHING
+
+-- name: erased_with_files
+SELECT run_id, artifact_uri FROM erased_runs WHERE artifact_uri IS NOT NULL ORDER BY run_id LIMIT $1
+
+-- name: forget_files
+UPDATE erased_runs SET artifact_uri = NULL WHERE run_id = ANY($1::uuid[])
 
 -- name: erase_runs
 WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),

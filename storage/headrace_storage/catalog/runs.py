@@ -12,10 +12,13 @@ from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.experiments import experiment_by_id
 from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
-from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError, NotYetError
 from headrace_storage.model import Change, CreateRun, Run, RunStatus, StoredReject
 
 _QUERIES: Final = Queries("runs")
+
+_EARLY_MS: Final = 60_000
+"""For so long the creation of a run is expected after its first points."""
 
 _NO_WRITER: Final = UUID(int=0)
 
@@ -57,6 +60,11 @@ class Runs:
 
         return await self._database.retrying(work)
 
+    async def reachable(self) -> None:
+        """CatalogUnavailableError when the database does not answer."""
+        async with self._database.acquire() as connection:
+            await connection.fetchval(_QUERIES["reachable"])
+
     async def get_run(self, run_id: str) -> Run:
         """The run with its params and tags, deleted or not; a run whose metrics came first counts.
 
@@ -82,6 +90,22 @@ class Runs:
             if id_ not in found:
                 raise NotFoundError("run", run_id)
         return sorted(id_.hex for id_ in found)
+
+    async def artifact_uri(self, run_id: str) -> str:
+        """Where the files of a run are, deleted or not.
+
+        Raises:
+            NotFoundError: there is no such run.
+            NotYetError: it has points and no creation yet, which is on its way, or will never be.
+        """
+        async with self._database.acquire() as connection:
+            row = await connection.fetchrow(_QUERIES["artifact_uri"], _uuid(run_id), _EARLY_MS)
+        if row is None:
+            raise NotFoundError("run", run_id)
+        if row["early"]:
+            raise NotYetError("run", run_id)
+        uri: str = row["artifact_uri"]
+        return uri
 
     async def delete(self, run_id: str) -> Run:
         """Hides a run; one that is deleted already stays so.

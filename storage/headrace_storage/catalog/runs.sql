@@ -1,8 +1,17 @@
+-- name: reachable
+SELECT 1
+
 -- name: get_run
 SELECT * FROM described_runs WHERE run_id = $1
 
 -- name: existing
 SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[])
+
+-- name: artifact_uri
+-- Where a run that points came of before its creation belongs is not known for a while.
+SELECT artifact_uri,
+       placeholder AND runs.start_time > (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 AS early
+FROM described_runs JOIN runs USING (run_id) WHERE run_id = $1
 
 -- name: delete
 UPDATE runs

@@ -1,0 +1,1 @@
+"""Files of runs: what goes out (``outgoing.py``, ``render*.py``) and what comes in (``incoming.py``)."""

@@ -1,0 +1,204 @@
+"""What objects become as files, and that nothing that a daemon says leads out of a folder."""
+
+import io
+import json
+import tarfile
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from headrace.errors import InvalidArgumentError
+from headrace.files import images, incoming, names, render, tables
+from headrace.files.inside import Inside
+from headrace_proto.paths import path_problem
+
+
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["..", ".", "", "a", "\\", "/", "C:", "\0", "é"])).map("/".join)
+)
+def test_what_passes_is_one_file_inside(path: str) -> None:
+    if path_problem(path) is not None:
+        return
+    parts = path.split("/")
+    assert Path("/root", path).parts == ("/", "root", *parts)
+    assert not {"", ".", ".."} & set(parts)
+    assert unicodedata.is_normalized("NFC", path)
+    assert not set(path) & {"\0", "\\", "\n"}
+
+
+HOSTILE = [
+    "../x",
+    "/etc/x",
+    "a/../../x",
+    "a\0",
+    "C:\\x",
+    "C:/x",
+    "con",
+    "a//b",
+    ".",
+    "e\u0301",
+    "x" * 4096,
+    "\udc80",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_refused_on_the_way_in(tmp_path: Path, name: str) -> None:
+    inside = Inside(tmp_path / "in")
+    with pytest.raises(InvalidArgumentError):
+        inside.write(name, b"x")
+    with pytest.raises(InvalidArgumentError):
+        names.checked(name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert not list((tmp_path / "in").iterdir())
+
+
+def test_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "dir").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "file").symlink_to(tmp_path / "out" / "file")
+    inside = Inside(tmp_path / "in")
+    with pytest.raises(InvalidArgumentError):
+        inside.write("dir/x", b"x")
+    inside.write("file", b"x")  # replaces the link
+    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "in" / "file").is_symlink()
+
+
+def test_an_archive_of_a_hostile_daemon() -> None:
+    """Links, devices, wrong sums and names that lead out are left; what was not asked for too."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+            info = tarfile.TarInfo("link")
+            info.type, info.linkname = kind, "/etc/passwd"
+            tar.addfile(info)
+        info = tarfile.TarInfo("f")
+        info.size, info.pax_headers = 1, {"HEADRACE.sha256": "0" * 64}
+        tar.addfile(info, io.BytesIO(b"x"))
+    answer: Any = io.BytesIO(packed.getvalue())
+    assert list(incoming._members(answer)) == []
+
+
+def test_texts_and_dictionaries() -> None:
+    assert render.text("é") == "é".encode()
+    assert json.loads(render.dictionary({"a": [1, Path("x")]}, "d.json")) == {"a": [1, "x"]}
+    assert render.dictionary({"a": [1]}, "d.yml") == b"a:\n- 1\n"
+    for wrong in (b"bytes", 5, "\udc80"):
+        with pytest.raises(InvalidArgumentError):
+            render.text(wrong)  # type: ignore[arg-type]
+
+
+class Plotly:
+    """Writes as plotly's figures do."""
+
+    def write_html(self, path: str, include_plotlyjs: str, *, auto_open: bool) -> None:
+        assert (include_plotlyjs, auto_open) == ("cdn", False)
+        Path(path).write_text("<html>")
+
+    def write_image(self, path: str, scale: int = 1) -> None:
+        Path(path).write_text(f"{Path(path).suffix} {scale}")
+
+
+def test_figures() -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    figure.subplots().plot([1, 2])
+    assert render.figure(figure, "a/b.png").startswith(b"\x89PNG")
+    assert b"<svg" in render.figure(figure, "b.svg")
+    assert render.figure(figure, "b", {"dpi": 20}).startswith(b"\x89PNG")
+    assert render.figure(Plotly(), "f.html") == b"<html>"
+    assert render.figure(Plotly(), "f.jpeg", {"scale": 3}) == b".jpeg 3"
+    for wrong, name in ((Plotly(), "f.gif"), ("text", "f.png")):
+        with pytest.raises(InvalidArgumentError):
+            render.figure(wrong, name)
+
+
+@pytest.mark.parametrize(
+    ("array", "mode", "first"),
+    [
+        (np.full((4, 6), 7, np.uint8), "L", 7),
+        (np.full((4, 6, 1), 255, np.int64), "L", 255),
+        (np.full((4, 6, 3), 0.5, np.float32), "RGB", (127, 127, 127)),
+        (np.ones((4, 6, 4), bool), "RGBA", (255, 255, 255, 255)),
+        (np.array([[-1.0, 3.0]]), "L", 0),
+    ],
+)
+def test_arrays_as_images(array: Any, mode: str, first: Any) -> None:
+    image = Image.open(io.BytesIO(images.encoded(images.pillow(array), "x.png")))
+    assert (image.mode, image.getpixel((0, 0))) == (mode, first)
+    assert image.size == (array.shape[1], array.shape[0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 2, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.full((2, 2), 256),
+        np.full((2, 2), -1),
+        np.full((2, 2), np.nan),
+        np.zeros((0, 0)),
+        np.zeros((2, 2), "U1"),
+        "text",
+        5,
+    ],
+)
+def test_what_is_no_image(wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError):
+        images.pillow(wrong)
+
+
+def test_files_as_images(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "i.png")
+    assert images.pillow(tmp_path / "i.png").size == images.pillow(str(tmp_path / "i.png")).size == (3, 2)
+
+
+def test_formats_of_images() -> None:
+    image = Image.new("RGBA", (600, 300))
+    for name, kind in (("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("d.x/a", "PNG"), ("a.PNG", "PNG")):
+        assert Image.open(io.BytesIO(images.encoded(image, name))).format == kind
+    assert images.small(image).size == (256, 128)
+    with pytest.raises(InvalidArgumentError):
+        images.encoded(image, "a.tar")
+
+
+def test_names_of_images_of_a_step() -> None:
+    name = images.name_of_step("a/b c", 3, 17)
+    assert name.startswith("images/a#b c%step%3%timestamp%17%")
+    assert path_problem(f"{name}.png") is None
+    for wrong in ("", "a\\b", "a%b", None):
+        with pytest.raises(InvalidArgumentError):
+            images.name_of_step(wrong, 0, 0)  # type: ignore[arg-type]
+
+
+def test_tables() -> None:
+    pandas = pytest.importorskip("pandas")
+    first = tables.columns_of({"q": ["a", "b"], "n": np.arange(2)})
+    second = tables.columns_of(pandas.DataFrame({"q": ["c"], "x": [1.5]}))
+    joined = tables.joined([first, second])
+    assert joined == {"q": ["a", "b", "c"], "n": [0, 1, None], "x": [None, None, 1.5]}
+    assert tables.from_json(tables.to_json(joined)) == joined
+    frame = pandas.read_json(io.BytesIO(tables.to_json(joined)), orient="split")
+    assert list(frame["q"]) == ["a", "b", "c"]
+    assert tables.columns_of({"one": "row", "n": 1}) == {"one": ["row"], "n": [1]}
+    assert tables.columns_of([{"a": 1}, {"b": 2}]) == {"a": [1, None], "b": [None, 2]}
+    assert (
+        tables.to_json(tables.columns_of(np.eye(2)))
+        == b'{"columns": ["0", "1"], "data": [[1.0, 0.0], [0.0, 1.0]]}'
+    )
+    for wrong in ({"a": [1], "b": [1, 2]}, [1], "text"):
+        with pytest.raises(InvalidArgumentError):
+            tables.columns_of(wrong)
+    for damaged in (b"", b"[]", b'{"columns": ["a"], "data": [[]]}'):
+        with pytest.raises(InvalidArgumentError):
+            tables.from_json(damaged)
+    with pytest.raises(InvalidArgumentError):
+        tables.encoded(first, "t.csv")
