@@ -13,6 +13,8 @@ Names and signatures are MLflow's. Start reading with ``fluent.py`` (these funct
 by run id), ``core.py`` (what both are faces of), then ``journal`` and ``shipping``.
 """
 
+import typing
+
 from headrace import artifacts, config, entities, exceptions, tracking, utils
 from headrace.active import ActiveRun
 from headrace.async_client import AsyncClient
@@ -85,6 +87,7 @@ from headrace.fluent_artifacts import (
     log_table,
     log_text,
 )
+from headrace.fluent_inputs import log_input, log_inputs, log_outputs
 from headrace.fluent_reading import (
     create_experiment,
     delete_experiment,
@@ -103,13 +106,8 @@ from headrace.fluent_search import search_runs
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # seldom asked for, and it takes long to learn
-        from headrace.version import VERSION  # noqa: PLC0415
-
-        return VERSION
-    raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+if typing.TYPE_CHECKING:
+    from headrace import data, types
 
 
 __all__ = [
@@ -155,6 +153,7 @@ __all__ = [
     "artifacts",
     "config",
     "create_experiment",
+    "data",
     "delete_artifacts",
     "delete_experiment",
     "delete_experiment_tag",
@@ -180,8 +179,11 @@ __all__ = [
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
+    "log_inputs",
     "log_metric",
     "log_metrics",
+    "log_outputs",
     "log_param",
     "log_params",
     "log_series",
@@ -199,5 +201,21 @@ __all__ = [
     "set_tracking_uri",
     "start_run",
     "tracking",
+    "types",
     "utils",
 ]
+
+_LATER = ("data", "types")
+"""Modules that are loaded when they are first used."""
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name == "__version__":  # seldom asked for, and it takes long to learn
+        from headrace.version import VERSION  # noqa: PLC0415
+
+        return VERSION
+    if name in _LATER:
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module(f"headrace.{name}")
+    raise AttributeError(f"module 'headrace' has no attribute {name!r}")

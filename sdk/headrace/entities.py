@@ -10,6 +10,45 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+from headrace.input_entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    RunInputs,
+    RunOutputs,
+)
+
+__all__ = [
+    "Dataset",
+    "DatasetInput",
+    "Erased",
+    "Experiment",
+    "ExperimentTag",
+    "InputTag",
+    "LifecycleStage",
+    "LoggedModelInput",
+    "LoggedModelOutput",
+    "Metric",
+    "MetricChart",
+    "MetricColumns",
+    "MetricSummary",
+    "PagedList",
+    "Param",
+    "Reject",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunInputs",
+    "RunOutputs",
+    "RunStatus",
+    "RunTag",
+    "RunWriter",
+    "SourceType",
+    "ViewType",
+]
+
 T = TypeVar("T")
 
 
@@ -314,9 +353,11 @@ class Run(_Entity):
 
     info: RunInfo
     data: RunData
+    inputs: RunInputs = field(default_factory=RunInputs)
+    outputs: RunOutputs = field(default_factory=RunOutputs)
 
     def to_dictionary(self) -> dict[str, Any]:
-        """``info`` and ``data`` as dictionaries."""
+        """The attributes as dictionaries."""
         return asdict(self)
 
     def __repr__(self) -> str:

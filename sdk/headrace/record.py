@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from headrace import values
-from headrace.entities import Metric, Param, RunStatus, RunTag
+from headrace import lineage, values
+from headrace.entities import DatasetInput, LoggedModelOutput, Metric, Param, RunStatus, RunTag
 from headrace.journal.run_log import RunLog
 from headrace.links import Link, link
 from headrace.operation import RunOperation
 from headrace.together import together
 from headrace_proto import limits
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
+
+Row = tuple[str, float, int, int]
+"""Key, value, timestamp and step of a point."""
 
 
 def metric(
@@ -85,9 +89,11 @@ def linked(
 ) -> RunOperation:
     """Writes one point of each key, and what they are linked to, as one operation."""
     at = 0 if step is None else values.whole("step", step)
-    said = dict(link.tag(values.key(key), at) for key in points)
-    written = metrics(log, points, at, timestamp)
-    return together([written, tags(log, said)])
+    time = now() if timestamp is None else values.milliseconds("timestamp", timestamp)
+    rows = [
+        (values.key(key), values.number(f"metric {key!r}", value), time, at) for key, value in points.items()
+    ]
+    return log.log_batch(rows, [_linking(link, row).SerializeToString() for row in rows])
 
 
 def param(log: RunLog, key: str, value: object) -> RunOperation:
@@ -125,7 +131,7 @@ def batch(
     rows = [_row(point) for point in points]
     changes = [_param(item.key, item.value) for item in given_params]
     changes += [_tag(item.key, item.value) for item in given_tags]
-    changes += [_tag(*said) for said in _links(points)]
+    changes += _links(points, rows)
     return log.log_batch(rows, [change.SerializeToString() for change in changes])
 
 
@@ -194,15 +200,47 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _links(points: Iterable[Metric]) -> Iterable[tuple[str, str]]:
-    """The tags that say what points are linked to."""
-    said: dict[str, str] = {}
-    for point in points:
+def inputs(log: RunLog, used: Sequence[DatasetInput], model_ids: Sequence[str] = ()) -> RunOperation:
+    """Writes which datasets and models a run uses."""
+    changes = [pb.RunChange(dataset=models_pb2.LogDataset(input=lineage.message(one))) for one in used]
+    if model_ids:
+        steps = [lineage.step(model_id) for model_id in model_ids]
+        changes.append(pb.RunChange(models=models_pb2.LogModels(inputs=steps)))
+    return log.log_batch((), [change.SerializeToString() for change in changes])
+
+
+def outputs(log: RunLog, made: Sequence[LoggedModelOutput]) -> RunOperation:
+    """Writes which models a run made."""
+    steps = [lineage.step(one.model_id, one.step) for one in made]
+    return _write(log, pb.RunChange(models=models_pb2.LogModels(outputs=steps)))
+
+
+def _links(points: Sequence[Metric], rows: Sequence[Row]) -> list[pb.RunChange]:
+    """What points are linked to."""
+    said = []
+    for point, row in zip(points, rows, strict=True):
         names = [getattr(point, name, None) for name in Link._fields]
         if any(names) and (found := link(*names)):
-            key, value = found.tag(point.key, values.whole("step", point.step))
-            said[key] = value
-    return said.items()
+            said.append(_linking(found, row))
+    return said
+
+
+def _linking(link: Link, row: Row) -> pb.RunChange:
+    key, value, timestamp, step = row
+    if link.model_id is None:
+        name, text = link.tag(key, step)
+        return pb.RunChange(tag=pb.SetTag(key=name, value=text))
+    return pb.RunChange(
+        link_metric=models_pb2.LinkMetric(
+            key=key,
+            value=value,
+            timestamp=timestamp,
+            step=step,
+            model_id=link.model_id,
+            dataset_name=link.dataset_name or "",
+            dataset_digest=link.dataset_digest or "",
+        )
+    )
 
 
 def _write(log: RunLog, change: pb.RunChange) -> RunOperation:
@@ -221,7 +259,7 @@ def _tag(key: str, value: object) -> pb.RunChange:
     return pb.RunChange(tag=pb.SetTag(key=key, value=text))
 
 
-def _row(point: Metric) -> tuple[str, float, int, int]:
+def _row(point: Metric) -> Row:
     key = values.key(point.key)
     return (
         key,

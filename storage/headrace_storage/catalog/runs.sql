@@ -2,7 +2,7 @@
 SELECT 1
 
 -- name: get_run
-SELECT * FROM described_runs WHERE run_id = $1
+SELECT described_runs.*, datasets, models FROM described_runs JOIN lineages USING (run_id) WHERE run_id = $1
 
 -- name: artifact_uri
 -- Where a run that points came of before its creation belongs is not known for a while.

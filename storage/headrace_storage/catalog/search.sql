@@ -71,6 +71,25 @@ FROM (
 ) AS named
 GROUP BY value
 
+-- name: dataset
+-- What all datasets of a run are called, digest to or are for, as a JSON list. No run has thousands.
+SELECT value, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM (
+    SELECT run_id, json_agg(DISTINCT text ORDER BY text)::text AS value
+    FROM inputs, LATERAL (
+        SELECT CASE $2 WHEN 'name' THEN name WHEN 'digest' THEN digest
+                       WHEN 'context' THEN tags ->> 'mlflow.data.context' END AS text
+    ) AS field
+    WHERE text IS NOT NULL AND ($1::uuid[] IS NULL OR run_id = ANY($1::uuid[]))
+    GROUP BY run_id
+) AS lists
+GROUP BY value
+
+-- name: size_of_dataset
+SELECT coalesce(sum(octet_length(
+    CASE $1 WHEN 'name' THEN name WHEN 'digest' THEN digest ELSE tags ->> 'mlflow.data.context' END
+)), 0)::bigint FROM inputs
+
 -- name: size_of_parameter
 SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM params WHERE key = $1
 
@@ -79,8 +98,9 @@ SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM tags WHERE key = $1
 
 -- name: page
 SELECT run_id, run_name, experiment_id, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri,
-       p.keys, p.values, t.keys, t.values, m.keys, m.values, m.timestamps, m.steps
-FROM described_runs AS runs, LATERAL (
+       p.keys, p.values, t.keys, t.values, lineages.datasets, lineages.models,
+       m.keys, m.values, m.timestamps, m.steps
+FROM described_runs AS runs JOIN lineages USING (run_id), LATERAL (
     SELECT coalesce(array_agg(key), ARRAY[]::text[]) AS keys, array_agg(value) AS values
     FROM params WHERE params.run_id = runs.run_id
 ) AS p, LATERAL (

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.lineage import lineage_of
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.search_look import Look
 from headrace_storage.model import Run, RunStatus
@@ -63,7 +64,7 @@ async def _read(connection: Connection, look: Look, positions: Positions) -> lis
 def _found(row: Any) -> FoundRun:
     (
         run_id, run_name, experiment_id, user_id, status, start_time, end_time, stage, artifact_uri,
-        params, param_values, tags, tag_values, *latest,
+        params, param_values, tags, tag_values, datasets, models, *latest,
     ) = row  # fmt: skip
     run = Run(
         run_id=run_id.hex,
@@ -77,6 +78,7 @@ def _found(row: Any) -> FoundRun:
         artifact_uri=artifact_uri,
         params=dict(zip(params, param_values or (), strict=True)),
         tags=dict(zip(tags, tag_values or (), strict=True)),
+        lineage=lineage_of(datasets, models),
     )
     return FoundRun(run, Latest(*latest) if latest[0] else Latest())
 
@@ -95,5 +97,6 @@ async def _latest(look: Look, positions: Positions) -> dict[str, Latest]:
 def _size(found: FoundRun) -> int:
     run, latest = found
     texts: list[Iterable[str]] = [run.params, run.params.values(), run.tags, run.tags.values(), latest.keys]
+    texts += [used.dataset for used in run.lineage.datasets]
     entries = len(run.params) + len(run.tags) + len(latest.keys)
     return _ENTRY_BYTES * entries + sum(sum(map(len, some)) for some in texts)
