@@ -124,7 +124,7 @@ def test_without_a_source_it_is_the_program() -> None:
 
 
 def test_only_the_description_is_needed() -> None:
-    schema = Schema([ColSpec(DataType.string, "text"), ColSpec("long", "label", required=False)])
+    schema = Schema([ColSpec(DataType.string, "text"), ColSpec(DataType.long, "label", required=False)])
     known = headrace.data.MetaDataset(HTTPDatasetSource("http://x/y"), "reviews", schema=schema)
     assert Schema.from_json(schema.to_json()) == schema
     assert json.loads(known.to_dict()["schema"]) == {"mlflow_colspec": schema.to_dict()}
