@@ -32,6 +32,11 @@ def dataset_input(dataset: Any, context: str | None, tags: Mapping[str, object] 
     return DatasetInput(dataset, [InputTag(*tag) for tag in (given | values.tags(tags)).items()])
 
 
+def is_described(dataset: Any) -> bool:
+    """Whether more is known of a dataset than its name and digest."""
+    return isinstance(dataset, Dataset) or callable(getattr(dataset, "to_dict", None))
+
+
 def message(used: DatasetInput) -> models_pb2.DatasetInput:
     """A dataset that a run uses, within its bounds."""
     told = {name: getattr(used.dataset, name) or "" for name in _BOUNDS}

@@ -20,6 +20,11 @@ from headrace_proto.v1 import tracking_pb2 as pb
 Row = tuple[str, float, int, int]
 """Key, value, timestamp and step of a point."""
 
+_used: set[tuple[str, str | None, str | None]] = set()
+"""Run, name and digest of datasets of which was said, beside a metric, that the run uses them."""
+
+_MOST_USED = 10_000
+
 
 def metric(
     log: RunLog,
@@ -80,20 +85,33 @@ def series(
     return log.log_series(values.key(key), *arrays)
 
 
-def linked(
+def linked(  # noqa: PLR0917 - as metrics, and what they are linked to
     log: RunLog,
     link: Link,
     points: Mapping[str, values.Number],
     step: values.Whole | None = None,
     timestamp: values.Whole | None = None,
+    datasets: Sequence[object] = (),
 ) -> RunOperation:
-    """Writes one point of each key, and what they are linked to, as one operation."""
+    """Writes one point of each key, and what they are linked to, as one operation.
+
+    ``datasets`` are said to be used by the run, if that was not said yet.
+    """
     at = 0 if step is None else values.whole("step", step)
     time = now() if timestamp is None else values.milliseconds("timestamp", timestamp)
     rows = [
         (values.key(key), values.number(f"metric {key!r}", value), time, at) for key, value in points.items()
     ]
-    return log.log_batch(rows, [_linking(link, row).SerializeToString() for row in rows])
+    changes = [_linking(link, row) for row in rows]
+    used = (log.run_id, link.dataset_name, link.dataset_digest)
+    if used not in _used:
+        changes += [_use(lineage.dataset_input(dataset, None, None)) for dataset in datasets]
+    written = log.log_batch(rows, [change.SerializeToString() for change in changes])
+    if datasets:
+        if len(_used) >= _MOST_USED:
+            _used.clear()  # it is no error to say it again
+        _used.add(used)
+    return written
 
 
 def param(log: RunLog, key: str, value: object) -> RunOperation:
@@ -202,7 +220,7 @@ def now() -> int:
 
 def inputs(log: RunLog, used: Sequence[DatasetInput], model_ids: Sequence[str] = ()) -> RunOperation:
     """Writes which datasets and models a run uses."""
-    changes = [pb.RunChange(dataset=models_pb2.LogDataset(input=lineage.message(one))) for one in used]
+    changes = [_use(one) for one in used]
     if model_ids:
         steps = [lineage.step(model_id) for model_id in model_ids]
         changes.append(pb.RunChange(models=models_pb2.LogModels(inputs=steps)))
@@ -213,6 +231,10 @@ def outputs(log: RunLog, made: Sequence[LoggedModelOutput]) -> RunOperation:
     """Writes which models a run made."""
     steps = [lineage.step(one.model_id, one.step) for one in made]
     return _write(log, pb.RunChange(models=models_pb2.LogModels(outputs=steps)))
+
+
+def _use(used: DatasetInput) -> pb.RunChange:
+    return pb.RunChange(dataset=models_pb2.LogDataset(input=lineage.message(used)))
 
 
 def _links(points: Sequence[Metric], rows: Sequence[Row]) -> list[pb.RunChange]:

@@ -11,11 +11,11 @@ class LoggedModelStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOGGED_MODEL_STATUS_UNSPECIFIED: _ClassVar[LoggedModelStatus]
     LOGGED_MODEL_PENDING: _ClassVar[LoggedModelStatus]
     LOGGED_MODEL_READY: _ClassVar[LoggedModelStatus]
-    LOGGED_MODEL_UPLOAD_FAILED: _ClassVar[LoggedModelStatus]
+    LOGGED_MODEL_FAILED: _ClassVar[LoggedModelStatus]
 LOGGED_MODEL_STATUS_UNSPECIFIED: LoggedModelStatus
 LOGGED_MODEL_PENDING: LoggedModelStatus
 LOGGED_MODEL_READY: LoggedModelStatus
-LOGGED_MODEL_UPLOAD_FAILED: LoggedModelStatus
+LOGGED_MODEL_FAILED: LoggedModelStatus
 
 class Dataset(_message.Message):
     __slots__ = ("name", "digest", "source_type", "source", "schema", "profile")
@@ -259,16 +259,16 @@ class SearchLoggedModelsRequest(_message.Message):
         digest: str
         def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
     class OrderBy(_message.Message):
-        __slots__ = ("field_name", "ascending", "dataset_name", "dataset_digest")
+        __slots__ = ("field_name", "descending", "dataset_name", "dataset_digest")
         FIELD_NAME_FIELD_NUMBER: _ClassVar[int]
-        ASCENDING_FIELD_NUMBER: _ClassVar[int]
+        DESCENDING_FIELD_NUMBER: _ClassVar[int]
         DATASET_NAME_FIELD_NUMBER: _ClassVar[int]
         DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
         field_name: str
-        ascending: bool
+        descending: bool
         dataset_name: str
         dataset_digest: str
-        def __init__(self, field_name: _Optional[str] = ..., ascending: bool = ..., dataset_name: _Optional[str] = ..., dataset_digest: _Optional[str] = ...) -> None: ...
+        def __init__(self, field_name: _Optional[str] = ..., descending: bool = ..., dataset_name: _Optional[str] = ..., dataset_digest: _Optional[str] = ...) -> None: ...
     EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     DATASETS_FIELD_NUMBER: _ClassVar[int]
@@ -429,7 +429,7 @@ class ChangeRegisteredModelRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., description: _Optional[str] = ..., set_tags: _Optional[_Union[ChangeRegisteredModelRequest.Texts, _Mapping]] = ..., delete_tag: _Optional[str] = ..., set_alias: _Optional[_Union[ChangeRegisteredModelRequest.Alias, _Mapping]] = ..., delete_alias: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class CreateModelVersionRequest(_message.Message):
-    __slots__ = ("name", "source", "run_id", "run_link", "description", "model_id", "tags", "user_id", "storage_location")
+    __slots__ = ("name", "source", "run_id", "run_link", "description", "model_id", "tags", "user_id")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -445,7 +445,6 @@ class CreateModelVersionRequest(_message.Message):
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
-    STORAGE_LOCATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     source: str
     run_id: str
@@ -454,8 +453,7 @@ class CreateModelVersionRequest(_message.Message):
     model_id: str
     tags: _containers.ScalarMap[str, str]
     user_id: str
-    storage_location: str
-    def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ..., run_id: _Optional[str] = ..., run_link: _Optional[str] = ..., description: _Optional[str] = ..., model_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ..., storage_location: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ..., run_id: _Optional[str] = ..., run_link: _Optional[str] = ..., description: _Optional[str] = ..., model_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ...) -> None: ...
 
 class GetModelVersionRequest(_message.Message):
     __slots__ = ("name", "version", "alias")

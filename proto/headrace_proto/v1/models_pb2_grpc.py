@@ -105,7 +105,7 @@ class ModelsServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def ListDatasets(self, request, context):
-        """The datasets of experiments, each with the contexts in which runs used it.
+        """The datasets of experiments, each with the contexts in which runs used it; at most 1000.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,6 +23,7 @@ from headrace.cli import (
     search,
     sync,
 )
+from headrace.cli import chart, experiments, fsck, gc, history, models, processes, rejects, runs, search, sync
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
@@ -59,5 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for group in (processes, experiments, runs, artifacts, search, history, chart, rejects, sync, gc, fsck):
+    for group in (processes, experiments, runs, models, search, history, chart, rejects, sync, gc, fsck):
         group.add_to(commands)
     return parser

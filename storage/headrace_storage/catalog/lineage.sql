@@ -26,6 +26,15 @@ SELECT * FROM unnest(
 ON CONFLICT (model_id, key, "timestamp", step, run_id, dataset_name, dataset_digest)
 DO UPDATE SET value = excluded.value
 
+-- name: use_linked_models
+-- A run uses a model whose points it logs, unless it made it.
+INSERT INTO run_models (run_id, output, model_id, step)
+SELECT DISTINCT run_id, false, model_id, 0 FROM unnest($1::uuid[], $2::text[]) AS given (run_id, model_id)
+WHERE NOT EXISTS (
+    SELECT FROM run_models AS made WHERE made.run_id = given.run_id AND made.model_id = given.model_id AND made.output
+)
+ON CONFLICT (run_id, output, model_id) DO NOTHING
+
 -- name: datasets_of_experiments
 -- What runs that are not deleted used, and for what.
 SELECT DISTINCT experiment_id, name, digest, coalesce(tags ->> 'mlflow.data.context', '') AS context
