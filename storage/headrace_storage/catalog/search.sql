@@ -98,9 +98,8 @@ SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM tags WHERE key = $1
 
 -- name: page
 SELECT run_id, run_name, experiment_id, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri,
-       p.keys, p.values, t.keys, t.values, lineages.datasets, lineages.models,
-       m.keys, m.values, m.timestamps, m.steps
-FROM described_runs AS runs JOIN lineages USING (run_id), LATERAL (
+       p.keys, p.values, t.keys, t.values, m.keys, m.values, m.timestamps, m.steps
+FROM described_runs AS runs, LATERAL (
     SELECT coalesce(array_agg(key), ARRAY[]::text[]) AS keys, array_agg(value) AS values
     FROM params WHERE params.run_id = runs.run_id
 ) AS p, LATERAL (
@@ -112,6 +111,13 @@ FROM described_runs AS runs JOIN lineages USING (run_id), LATERAL (
     FROM summaries WHERE summaries.run_id = runs.run_id
 ) AS m
 WHERE run_id = ANY($1::uuid[])
+
+-- name: lineages_of_page
+-- Of those runs that used or made anything.
+SELECT run_id, datasets, models FROM lineages WHERE run_id = ANY(ARRAY(
+    SELECT run_id FROM inputs WHERE run_id = ANY($1::uuid[])
+    UNION SELECT run_id FROM run_models WHERE run_id = ANY($1::uuid[])
+))
 
 -- name: prune
 -- What changed more than $1 seconds ago. Below the oldest mark everything is gone already.

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from headrace_storage.catalog.connection import Connection
@@ -55,6 +56,9 @@ async def read_page(connection: Connection, look: Look, positions: Positions) ->
 async def _read(connection: Connection, look: Look, positions: Positions) -> list[FoundRun]:
     ids = look.hex_digits(positions)
     found = {run.run.run_id: run for run in map(_found, await connection.fetch(_QUERIES["page"], ids))}
+    for run_id, datasets, models in await connection.fetch(_QUERIES["lineages_of_page"], ids):
+        run = found[run_id.hex]
+        found[run_id.hex] = run._replace(run=replace(run.run, lineage=lineage_of(datasets, models)))
     if len(fresh := look.unfolded_among(positions)):
         for run_id, latest in (await _latest(look, fresh)).items():
             found[run_id] = found[run_id]._replace(latest=latest)
@@ -64,7 +68,7 @@ async def _read(connection: Connection, look: Look, positions: Positions) -> lis
 def _found(row: Any) -> FoundRun:
     (
         run_id, run_name, experiment_id, user_id, status, start_time, end_time, stage, artifact_uri,
-        params, param_values, tags, tag_values, datasets, models, *latest,
+        params, param_values, tags, tag_values, *latest,
     ) = row  # fmt: skip
     run = Run(
         run_id=run_id.hex,
@@ -78,7 +82,6 @@ def _found(row: Any) -> FoundRun:
         artifact_uri=artifact_uri,
         params=dict(zip(params, param_values or (), strict=True)),
         tags=dict(zip(tags, tag_values or (), strict=True)),
-        lineage=lineage_of(datasets, models),
     )
     return FoundRun(run, Latest(*latest) if latest[0] else Latest())
 
