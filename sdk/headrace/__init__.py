@@ -130,7 +130,7 @@ from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
 if typing.TYPE_CHECKING:
-    from headrace import data, types
+    from headrace import data, lightgbm, models, pyfunc, sklearn, types, xgboost
 
 
 __all__ = [
@@ -209,6 +209,7 @@ __all__ = [
     "is_tracking_uri_set",
     "last_active_run",
     "last_logged_model",
+    "lightgbm",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -227,6 +228,8 @@ __all__ = [
     "log_series",
     "log_table",
     "log_text",
+    "models",
+    "pyfunc",
     "register_model",
     "restore_experiment",
     "restore_run",
@@ -243,13 +246,15 @@ __all__ = [
     "set_tag",
     "set_tags",
     "set_tracking_uri",
+    "sklearn",
     "start_run",
     "tracking",
     "types",
     "utils",
+    "xgboost",
 ]
 
-_LATER = ("data", "types")
+_LATER = ("data", "lightgbm", "models", "pyfunc", "sklearn", "types", "xgboost")
 """Modules that are loaded when they are first used."""
 
 
