@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace.entity import Entity
+
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Entity):
     """A dataset: ``source``, ``schema`` and ``profile`` are JSON."""
 
     name: str
@@ -22,7 +24,7 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class InputTag:
+class InputTag(Entity):
     """A tag of a dataset that a run used."""
 
     key: str
@@ -30,7 +32,7 @@ class InputTag:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetInput:
+class DatasetInput(Entity):
     """A dataset that a run used; the tag ``mlflow.data.context`` says for what."""
 
     dataset: Dataset
@@ -45,14 +47,14 @@ class DatasetInput:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelInput:
+class LoggedModelInput(Entity):
     """A model that a run used."""
 
     model_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelOutput:
+class LoggedModelOutput(Entity):
     """A model that a run made, at a step."""
 
     model_id: str
@@ -64,7 +66,7 @@ class LoggedModelOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInputs:
+class RunInputs(Entity):
     """What a run used, in the order in which it was logged."""
 
     dataset_inputs: Sequence[DatasetInput] = field(default_factory=list)
@@ -72,7 +74,7 @@ class RunInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class RunOutputs:
+class RunOutputs(Entity):
     """What a run made, in the order in which it was logged."""
 
     model_outputs: Sequence[LoggedModelOutput] = field(default_factory=list)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from headrace.entity import Entity
+
 if TYPE_CHECKING:
     from headrace.entities import Metric
 
@@ -27,7 +29,7 @@ class LoggedModelStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelTag:
+class LoggedModelTag(Entity):
     """A tag of a logged model."""
 
     key: str
@@ -35,7 +37,7 @@ class LoggedModelTag:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelParameter:
+class LoggedModelParameter(Entity):
     """A param of a logged model: written once."""
 
     key: str
@@ -43,7 +45,7 @@ class LoggedModelParameter:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LoggedModel:
+class LoggedModel(Entity):
     """A model as it was when it was read. ``metrics`` are the points that were linked to it."""
 
     experiment_id: str
@@ -75,7 +77,7 @@ class LoggedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModelTag:
+class RegisteredModelTag(Entity):
     """A tag of a registered model."""
 
     key: str
@@ -83,7 +85,7 @@ class RegisteredModelTag:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelVersionTag:
+class ModelVersionTag(Entity):
     """A tag of a model version."""
 
     key: str
@@ -91,7 +93,7 @@ class ModelVersionTag:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModelAlias:
+class RegisteredModelAlias(Entity):
     """A name that stands for a version."""
 
     alias: str
@@ -99,7 +101,7 @@ class RegisteredModelAlias:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelVersion:
+class ModelVersion(Entity):
     """A version of a registered model. ``version`` is a decimal number, as text."""
 
     name: str
@@ -121,7 +123,7 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModel:
+class RegisteredModel(Entity):
     """A registered model; ``latest_versions`` is the latest of each stage that there is."""
 
     name: str
