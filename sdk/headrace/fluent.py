@@ -109,7 +109,8 @@ def start_run(  # noqa: PLR0917 - MLflow's order
         session = lifecycle.create(core, settings, target, given, fork)
     active.push(session)
     if settings.system_metrics if log_system_metrics is None else log_system_metrics:
-        session.sampler = machine.measure(session.log, settings, partial(_summaries, core, run_id))
+        log = active_model.unlinked(session.log)
+        session.sampler = machine.measure(log, settings, partial(_summaries, core, run_id))
     return session.run
 
 
