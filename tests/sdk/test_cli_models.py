@@ -9,6 +9,7 @@ from fake_core import FakeCore
 from headrace.cli import main
 from headrace.errors import NotFoundError
 from headrace_proto.v1 import models_pb2 as pb
+from headrace_proto.v1 import tracking_pb2
 
 ONE, TWO = f"m-{'1' * 32}", f"m-{'2' * 32}"
 
@@ -101,6 +102,24 @@ def test_the_registry(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["models", "register", TWO, "forest", "--alias", "best"]) == 0
     assert asked(daemon, "CreateModelVersion").source == f"models:/{TWO}"
     assert asked(daemon, "ChangeRegisteredModel").set_alias.alias == "best"
+
+
+def test_a_run_shows_what_it_used_and_made(daemon: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = "ab" * 16
+    dataset = pb.Dataset(name="train", digest="d1")
+    used = [
+        pb.DatasetInput(dataset=dataset, tags={"mlflow.data.context": "training"}),
+        pb.DatasetInput(dataset=pb.Dataset(name="test", digest="d2")),
+    ]
+    made = [pb.ModelStep(model_id=ONE, step=7)]
+    info = tracking_pb2.RunInfo(run_id=run_id, status=tracking_pb2.RUNNING)
+    daemon.responses["GetRun"] = tracking_pb2.Run(info=info, dataset_inputs=used, model_outputs=made)
+    daemon.responses["GetSummaries"] = tracking_pb2.GetSummariesResponse()
+    assert main(["runs", "show", run_id]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["train", "d1", "training"] in lines
+    assert ["test", "d2"] in lines
+    assert [ONE, "7"] in lines
 
 
 def test_no_such_model(capsys: pytest.CaptureFixture[str]) -> None:
