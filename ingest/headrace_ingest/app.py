@@ -115,7 +115,8 @@ async def serve(
         charts = Charts(Segments(for_calls), store)
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
         locations = _locations(config)
-        artifacts = Artifacts(locations, {"runs": Runs(for_calls).artifact_uri})
+        owners = {"runs": Runs(for_calls).artifact_uri, "models": LoggedModels(for_calls).artifact_uri}
+        artifacts = Artifacts(locations, owners)
         tracking = TrackingService(
             Runs(for_calls),
             writers,

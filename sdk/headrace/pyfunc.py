@@ -7,6 +7,7 @@ from typing import Any
 from headrace.errors import InvalidArgumentError
 from headrace.models import folder as folders
 from headrace.models.signature import ModelSignature
+from headrace.models.storing import fetched
 from headrace.types.schema import Schema
 
 _FLAVORS = ("sklearn", "xgboost", "lightgbm")
@@ -40,9 +41,10 @@ class PyFuncModel:
         return self._model
 
 
-def load_model(path: str | Path) -> PyFuncModel:
-    """The model of a folder that this or MLflow wrote, of one of the flavours that Headrace has."""
-    told = folders.read(Path(path))
+def load_model(model_uri: str | Path, dst_path: str | Path | None = None) -> PyFuncModel:
+    """A model of any flavour that Headrace has; arguments as of :func:`headrace.sklearn.load_model`."""
+    path = fetched(model_uri, dst_path)
+    told = folders.read(path)
     flavor = next((name for name in _FLAVORS if name in told["flavors"]), None)
     if flavor is None:
         raise InvalidArgumentError(

@@ -17,13 +17,13 @@ from headrace.cli import (
     fsck,
     gc,
     history,
+    models,
     processes,
     rejects,
     runs,
     search,
     sync,
 )
-from headrace.cli import chart, experiments, fsck, gc, history, models, processes, rejects, runs, search, sync
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (processes, experiments, runs, artifacts, search, history, chart, rejects, sync, gc, fsck):
-    for group in (processes, experiments, runs, models, search, history, chart, rejects, sync, gc, fsck):
+    groups = (
+        processes, experiments, runs, models, artifacts, search, history, chart, rejects, sync, gc, fsck,
+    )  # fmt: skip
+    for group in groups:
         group.add_to(commands)
     return parser

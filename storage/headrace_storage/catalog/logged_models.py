@@ -68,6 +68,14 @@ class LoggedModels:
         async with self._database.acquire() as connection:
             return await _get(connection, model_id, allow_deleted=allow_deleted)
 
+    async def artifact_uri(self, model_id: str) -> str:
+        """Where the files of a model are, deleted or not. NotFoundError: there is none."""
+        async with self._database.acquire() as connection:
+            found = await connection.fetchval(_QUERIES["artifact_uri"], model_id)
+        if found is None:
+            raise NotFoundError(NOUN, model_id)
+        return str(found)
+
     async def finalize(self, model_id: str, status: ModelStatus, message: str = "") -> LoggedModel:
         """The model is READY, or FAILED. NotFoundError: there is none."""
         return await self._change(model_id, "finalize", status, rules.label("status_message", message))

@@ -18,6 +18,9 @@ SELECT model_id FROM logged_models WHERE model_id = $1 FOR NO KEY UPDATE
 SELECT * FROM described_logged_models
 WHERE model_id = ANY($1::text[]) AND ($2 OR lifecycle_stage = 'active')
 
+-- name: artifact_uri
+SELECT artifact_uri FROM described_logged_models WHERE model_id = $1
+
 -- name: metrics
 SELECT model_id, key, value, "timestamp", step, dataset_name, dataset_digest, run_id
 FROM logged_model_metrics WHERE model_id = ANY($1::text[])
