@@ -23,6 +23,7 @@ from headrace_ingest.http.hosts import Hosts
 from headrace_ingest.http.server import HttpServer
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.memory import return_freed_memory
+from headrace_ingest.models import ModelsService
 from headrace_ingest.presence import Presence
 from headrace_ingest.server import Server
 from headrace_ingest.service import IngestService
@@ -32,7 +33,12 @@ from headrace_storage.catalog.database import Database, claim_store, migrate
 from headrace_storage.catalog.erase import Eraser
 from headrace_storage.catalog.experiments import Experiments
 from headrace_storage.catalog.incarnations import Incarnations
+from headrace_storage.catalog.lineage import Datasets
+from headrace_storage.catalog.logged_models import LoggedModels
+from headrace_storage.catalog.logged_models_search import ModelSearch
 from headrace_storage.catalog.presences import Presences
+from headrace_storage.catalog.registry import Registry
+from headrace_storage.catalog.registry_search import RegistrySearch
 from headrace_storage.catalog.rewinds import Rewinds
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.catalog.search import RunSearch, prune_touched
@@ -113,7 +119,8 @@ async def serve(
         search = RunSearch(for_search, Summaries(for_search, store), config.bounds.search)
         scans = Scans(Segments(for_calls), store, writers.labels)
         locations = _locations(config)
-        artifacts = Artifacts(locations, {"runs": runs.artifact_uri})
+        owners = {"runs": runs.artifact_uri, "models": LoggedModels(for_calls).artifact_uri}
+        artifacts = Artifacts(locations, owners)
         tracking = TrackingService(
             runs,
             writers,
@@ -138,11 +145,20 @@ async def serve(
             activity=activity,
             bounds=config.bounds,
         )
-        http = _http(config, artifacts, Runs(for_calls), activity) if config.http_port else None
+        http = _http(config, artifacts, runs, activity) if config.http_port else None
+        models = ModelsService(
+            Datasets(for_calls),
+            LoggedModels(for_calls),
+            ModelSearch(for_calls),
+            Registry(for_calls),
+            RegistrySearch(for_calls),
+            activity=activity,
+            bounds=config.bounds,
+        )
         server = Server(
             target,
-            [ingest.handler(), tracking.handler()],
-            [IngestService.NAME, TrackingService.NAME],
+            [ingest.handler(), tracking.handler(), models.handler()],
+            [IngestService.NAME, TrackingService.NAME, ModelsService.NAME],
             config.bounds,
         )
 

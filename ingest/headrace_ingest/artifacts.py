@@ -27,7 +27,7 @@ class Artifacts:
     """The artifacts of runs, and of whatever else has some."""
 
     def __init__(self, locations: Locations, owners: Mapping[str, Find]) -> None:
-        """``owners``: by kind, as routes name them: ``runs``."""
+        """``owners``: by kind, as routes name them: ``runs``, ``models``."""
         self._locations = locations
         self._owners = owners
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from headrace_ingest import lineage
 from headrace_proto.limits import (
     MAX_NAME_LENGTH,
     MAX_PARAM_LENGTH,
@@ -29,7 +30,7 @@ _ENDED: Final = {
 }
 
 
-def run_change(message: tracking_pb2.RunChange) -> model.RunChange:
+def run_change(message: tracking_pb2.RunChange) -> model.RunChange:  # noqa: PLR0911 - a table
     """The change that ``message`` asks for. :class:`InvalidArgumentError` names the field and its bound."""
     match message.WhichOneof("change"):
         case "create":
@@ -47,6 +48,8 @@ def run_change(message: tracking_pb2.RunChange) -> model.RunChange:
         case "delete_tag":
             _check("tag key", key_problem(message.delete_tag.key))
             return model.DeleteTag(message.delete_tag.key)
+        case "dataset" | "models" | "link_metric":
+            return lineage.change(message)
         case _:
             raise InvalidArgumentError("change", "is of a kind that this daemon does not know; upgrade it")
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage import model
 from headrace_storage.catalog.rewinds import StoredRewind
 from headrace_storage.catalog.search_page import FoundRun
 from headrace_storage.charts import means
+from headrace_storage.lineage import LogDataset
 from headrace_storage.segments.rollups import Rollups
 
 _STATUS: Final = {
@@ -46,7 +48,16 @@ def run(found: model.Run, summaries: Iterable[model.Summary]) -> pb.Run:
         artifact_uri=found.artifact_uri,
     )
     latest = (_metric(summary.key, summary.last) for summary in summaries)
-    return pb.Run(info=info, metrics=latest, params=found.params, tags=found.tags)
+    lineage = found.lineage
+    return pb.Run(
+        info=info,
+        metrics=latest,
+        params=found.params,
+        tags=found.tags,
+        dataset_inputs=map(_dataset_input, lineage.datasets),
+        model_inputs=[models_pb2.ModelStep(**step._asdict()) for step in lineage.inputs],
+        model_outputs=[models_pb2.ModelStep(**step._asdict()) for step in lineage.outputs],
+    )
 
 
 def found_runs(found: Sequence[FoundRun], token: str) -> pb.SearchRunsResponse:
@@ -114,6 +125,10 @@ def reject(found: model.StoredReject) -> pb.ListRejectsResponse.Entry:
         timestamp=found.created_at,
         run_id=refused.run_id or "",
     )
+
+
+def _dataset_input(used: LogDataset) -> models_pb2.DatasetInput:
+    return models_pb2.DatasetInput(dataset=models_pb2.Dataset(**used.dataset._asdict()), tags=used.tags)
 
 
 def _metric(key: str, point: model.Point) -> pb.Metric:

@@ -24,6 +24,17 @@ MAX_TIMESTAMP: Final = 253_402_300_799_999
 """Milliseconds since the Unix epoch: the end of the year 9999, the last that every reader's calendar knows.
 The smallest is 0, as in MLflow."""
 
+MAX_DATASET_DIGEST: Final = 36
+"""Characters, as the following; MLflow's bounds, but for a profile MLflow takes 16 times as many."""
+
+MAX_DATASET_SOURCE: Final = 65_535
+
+MAX_DATASET_SCHEMA: Final = 1_048_575
+
+MAX_DATASET_PROFILE: Final = 1_048_575
+
+MAX_INPUT_TAG_LENGTH: Final = 500
+
 
 def key_problem(key: str) -> str | None:
     """Why ``key`` cannot be a metric, param or tag key; ``None`` when it can."""

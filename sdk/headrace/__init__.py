@@ -13,6 +13,8 @@ Names and signatures are MLflow's. Start reading with ``fluent.py`` (these funct
 by run id), ``core.py`` (what both are faces of), then ``journal`` and ``shipping``.
 """
 
+import typing
+
 from headrace import artifacts, config, entities, exceptions, tracking, utils
 from headrace.active import ActiveRun
 from headrace.async_client import AsyncClient
@@ -23,12 +25,16 @@ from headrace.entities import (
     ExperimentTag,
     FileInfo,
     LifecycleStage,
+    LoggedModel,
+    LoggedModelStatus,
     Metric,
     MetricChart,
     MetricColumns,
     MetricSummary,
+    ModelVersion,
     PagedList,
     Param,
+    RegisteredModel,
     Reject,
     Rewind,
     Run,
@@ -85,6 +91,26 @@ from headrace.fluent_artifacts import (
     log_table,
     log_text,
 )
+from headrace.fluent_inputs import log_input, log_inputs, log_outputs
+from headrace.fluent_models import (
+    ActiveModel,
+    clear_active_model,
+    create_external_model,
+    delete_logged_model,
+    delete_logged_model_tag,
+    finalize_logged_model,
+    get_active_model_id,
+    get_logged_model,
+    initialize_logged_model,
+    last_logged_model,
+    log_model_params,
+    register_model,
+    search_logged_models,
+    search_model_versions,
+    search_registered_models,
+    set_active_model,
+    set_logged_model_tags,
+)
 from headrace.fluent_reading import (
     create_experiment,
     delete_experiment,
@@ -105,16 +131,12 @@ from headrace.histories import MetricBucket, MetricHistories, MetricSeries, Metr
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # seldom asked for, and it takes long to learn
-        from headrace.version import VERSION  # noqa: PLC0415
-
-        return VERSION
-    raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+if typing.TYPE_CHECKING:
+    from headrace import data, lightgbm, models, pyfunc, sklearn, types, xgboost
 
 
 __all__ = [
+    "ActiveModel",
     "ActiveRun",
     "AlreadyExistsError",
     "AsyncClient",
@@ -129,6 +151,8 @@ __all__ = [
     "JournalError",
     "JournalFullError",
     "LifecycleStage",
+    "LoggedModel",
+    "LoggedModelStatus",
     "Metric",
     "MetricBucket",
     "MetricChart",
@@ -139,10 +163,12 @@ __all__ = [
     "MetricWriter",
     "MlflowClient",
     "MlflowException",
+    "ModelVersion",
     "NotFoundError",
     "OperationTimeoutError",
     "PagedList",
     "Param",
+    "RegisteredModel",
     "Reject",
     "RejectedError",
     "Rewind",
@@ -159,27 +185,38 @@ __all__ = [
     "ViewType",
     "active_run",
     "artifacts",
+    "clear_active_model",
     "config",
     "create_experiment",
+    "create_external_model",
+    "data",
     "delete_artifacts",
     "delete_experiment",
     "delete_experiment_tag",
+    "delete_logged_model",
+    "delete_logged_model_tag",
     "delete_run",
     "delete_tag",
     "end_run",
     "entities",
     "exceptions",
+    "finalize_logged_model",
     "flush",
     "flush_async_logging",
+    "get_active_model_id",
     "get_artifact_uri",
     "get_experiment",
     "get_experiment_by_name",
+    "get_logged_model",
     "get_metric_histories",
     "get_parent_run",
     "get_run",
     "get_tracking_uri",
+    "initialize_logged_model",
     "is_tracking_uri_set",
     "last_active_run",
+    "last_logged_model",
+    "lightgbm",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -187,24 +224,54 @@ __all__ = [
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
+    "log_inputs",
     "log_metric",
     "log_metrics",
+    "log_model_params",
+    "log_outputs",
     "log_param",
     "log_params",
     "log_series",
     "log_table",
     "log_text",
+    "models",
+    "pyfunc",
+    "register_model",
     "restore_experiment",
     "restore_run",
     "search_experiments",
+    "search_logged_models",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
+    "set_active_model",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
+    "set_logged_model_tags",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
+    "sklearn",
     "start_run",
     "tracking",
+    "types",
     "utils",
+    "xgboost",
 ]
+
+_LATER = ("data", "lightgbm", "models", "pyfunc", "sklearn", "types", "xgboost")
+"""Modules that are loaded when they are first used."""
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name == "__version__":  # seldom asked for, and it takes long to learn
+        from headrace.version import VERSION  # noqa: PLC0415
+
+        return VERSION
+    if name in _LATER:
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module(f"headrace.{name}")
+    raise AttributeError(f"module 'headrace' has no attribute {name!r}")

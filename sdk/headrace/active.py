@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
-from headrace import record
+from headrace import active_model, record
 from headrace.core import Core
 from headrace.entities import Run, RunStatus
 from headrace.errors import HeadraceError
@@ -49,7 +49,7 @@ class Session:
     def __init__(self, run: ActiveRun, core: Core, log: RunLog) -> None:
         self.run = run
         self.core = core
-        self.log = log
+        self.log = active_model.linked(log)
         self.pid = os.getpid()
         self.shared = threading.current_thread() is threading.main_thread()
         self.below: Session | None = None

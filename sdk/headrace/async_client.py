@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from headrace import tables, values
 from headrace.artifact_face import ArtifactFace
-from headrace.calls import artifacts, experiments, histories, metrics, rewinds, runs
+from headrace.calls import artifacts, experiments, histories, metrics, models, registry, rewinds, runs
 from headrace.errors import InvalidArgumentError, OperationTimeoutError
 from headrace.faces import awaited, awaited_pages
 from headrace.operation import RunOperation
@@ -62,6 +62,38 @@ class AsyncClient(ArtifactFace):
     list_rewinds = awaited(rewinds.list_rewinds)
     undo_rewind = awaited(rewinds.undo_rewind)
     redo_rewind = awaited(rewinds.redo_rewind)
+    create_logged_model = awaited(models.create_logged_model)
+    get_logged_model = awaited(models.get_logged_model)
+    finalize_logged_model = awaited(models.finalize_logged_model)
+    log_model_params = awaited(models.log_model_params)
+    set_logged_model_tags = awaited(models.set_logged_model_tags)
+    delete_logged_model_tag = awaited(models.delete_logged_model_tag)
+    delete_logged_model = awaited(models.delete_logged_model)
+    search_logged_models = awaited(models.search_logged_models)
+
+    create_registered_model = awaited(registry.create_registered_model)
+    get_registered_model = awaited(registry.get_registered_model)
+    rename_registered_model = awaited(registry.rename_registered_model)
+    update_registered_model = awaited(registry.update_registered_model)
+    delete_registered_model = awaited(registry.delete_registered_model)
+    search_registered_models = awaited(registry.search_registered_models)
+    get_latest_versions = awaited(registry.get_latest_versions)
+    set_registered_model_tag = awaited(registry.set_registered_model_tag)
+    delete_registered_model_tag = awaited(registry.delete_registered_model_tag)
+    set_registered_model_alias = awaited(registry.set_registered_model_alias)
+    delete_registered_model_alias = awaited(registry.delete_registered_model_alias)
+    create_model_version = awaited(registry.create_model_version)
+    copy_model_version = awaited(registry.copy_model_version)
+    get_model_version = awaited(registry.get_model_version)
+    get_model_version_by_alias = awaited(registry.get_model_version_by_alias)
+    get_model_version_download_uri = awaited(registry.get_model_version_download_uri)
+    get_model_version_stages = awaited(registry.get_model_version_stages)
+    update_model_version = awaited(registry.update_model_version)
+    transition_model_version_stage = awaited(registry.transition_model_version_stage)
+    delete_model_version = awaited(registry.delete_model_version)
+    set_model_version_tag = awaited(registry.set_model_version_tag)
+    delete_model_version_tag = awaited(registry.delete_model_version_tag)
+    search_model_versions = awaited(registry.search_model_versions)
 
     async def log_table(self, run_id: str, data: Any, artifact_file: str) -> RunOperation:
         """Adds rows to a table, as :func:`headrace.log_table` does, which asks the daemon first."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from headrace import tables, values
 from headrace.artifact_face import ArtifactFace
-from headrace.calls import artifacts, experiments, histories, metrics, rewinds, runs
+from headrace.calls import artifacts, experiments, histories, metrics, models, registry, rewinds, runs
 from headrace.errors import OperationTimeoutError
 from headrace.faces import blocking, paged
 from headrace.operation import RunOperation
@@ -61,6 +61,38 @@ class Client(ArtifactFace):
     list_rewinds = blocking(rewinds.list_rewinds)
     undo_rewind = blocking(rewinds.undo_rewind)
     redo_rewind = blocking(rewinds.redo_rewind)
+    create_logged_model = blocking(models.create_logged_model)
+    get_logged_model = blocking(models.get_logged_model)
+    finalize_logged_model = blocking(models.finalize_logged_model)
+    log_model_params = blocking(models.log_model_params)
+    set_logged_model_tags = blocking(models.set_logged_model_tags)
+    delete_logged_model_tag = blocking(models.delete_logged_model_tag)
+    delete_logged_model = blocking(models.delete_logged_model)
+    search_logged_models = blocking(models.search_logged_models)
+
+    create_registered_model = blocking(registry.create_registered_model)
+    get_registered_model = blocking(registry.get_registered_model)
+    rename_registered_model = blocking(registry.rename_registered_model)
+    update_registered_model = blocking(registry.update_registered_model)
+    delete_registered_model = blocking(registry.delete_registered_model)
+    search_registered_models = blocking(registry.search_registered_models)
+    get_latest_versions = blocking(registry.get_latest_versions)
+    set_registered_model_tag = blocking(registry.set_registered_model_tag)
+    delete_registered_model_tag = blocking(registry.delete_registered_model_tag)
+    set_registered_model_alias = blocking(registry.set_registered_model_alias)
+    delete_registered_model_alias = blocking(registry.delete_registered_model_alias)
+    create_model_version = blocking(registry.create_model_version)
+    copy_model_version = blocking(registry.copy_model_version)
+    get_model_version = blocking(registry.get_model_version)
+    get_model_version_by_alias = blocking(registry.get_model_version_by_alias)
+    get_model_version_download_uri = blocking(registry.get_model_version_download_uri)
+    get_model_version_stages = blocking(registry.get_model_version_stages)
+    update_model_version = blocking(registry.update_model_version)
+    transition_model_version_stage = blocking(registry.transition_model_version_stage)
+    delete_model_version = blocking(registry.delete_model_version)
+    set_model_version_tag = blocking(registry.set_model_version_tag)
+    delete_model_version_tag = blocking(registry.delete_model_version_tag)
+    search_model_versions = blocking(registry.search_model_versions)
 
     def log_table(
         self, run_id: str, data: Any, artifact_file: str, synchronous: bool | None = None

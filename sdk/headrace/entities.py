@@ -5,85 +5,73 @@ strings, run ids 32 lower-case hex digits.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from headrace.entity import Entity
+from headrace.enums import LifecycleStage, RunStatus, SourceType, ViewType
+from headrace.input_entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    RunInputs,
+    RunOutputs,
+)
+from headrace.model_entities import (
+    LoggedModel,
+    LoggedModelParameter,
+    LoggedModelStatus,
+    LoggedModelTag,
+    ModelVersion,
+    ModelVersionTag,
+    RegisteredModel,
+    RegisteredModelAlias,
+    RegisteredModelTag,
+)
+
+__all__ = [
+    "Dataset",
+    "DatasetInput",
+    "Erased",
+    "Experiment",
+    "ExperimentTag",
+    "FileInfo",
+    "InputTag",
+    "LifecycleStage",
+    "LoggedModel",
+    "LoggedModelInput",
+    "LoggedModelOutput",
+    "LoggedModelParameter",
+    "LoggedModelStatus",
+    "LoggedModelTag",
+    "Metric",
+    "MetricChart",
+    "MetricColumns",
+    "MetricSummary",
+    "ModelVersion",
+    "ModelVersionTag",
+    "PagedList",
+    "Param",
+    "RegisteredModel",
+    "RegisteredModelAlias",
+    "RegisteredModelTag",
+    "Reject",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunInputs",
+    "RunOutputs",
+    "RunStatus",
+    "RunTag",
+    "RunWriter",
+    "SourceType",
+    "ViewType",
+]
 
 T = TypeVar("T")
-
-
-class RunStatus(StrEnum):
-    """Where a run stands. A plain string in comparisons: ``run.info.status == "FINISHED"``."""
-
-    RUNNING = "RUNNING"
-    SCHEDULED = "SCHEDULED"
-    FINISHED = "FINISHED"
-    FAILED = "FAILED"
-    KILLED = "KILLED"
-
-    @staticmethod
-    def is_terminated(status: str) -> bool:
-        """Whether a run with this status has ended."""
-        return status in {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED}
-
-    @staticmethod
-    def to_string(status: str) -> str:
-        """The status as text: MLflow's are numbers."""
-        return RunStatus(status).value
-
-    @staticmethod
-    def from_string(status_str: str) -> "RunStatus":
-        """The status with this name."""
-        return RunStatus(status_str)
-
-    @staticmethod
-    def all_status() -> "list[RunStatus]":
-        """Every status there is."""
-        return list(RunStatus)
-
-
-class LifecycleStage(StrEnum):
-    """Whether an experiment or a run was deleted."""
-
-    ACTIVE = "active"
-    DELETED = "deleted"
-
-    @staticmethod
-    def is_valid(lifecycle_stage: str) -> bool:
-        """Whether there is such a stage."""
-        return lifecycle_stage in list(LifecycleStage)
-
-    @staticmethod
-    def view_type_to_stages(view_type: int = 3) -> "list[str]":
-        """The stages that a :class:`ViewType` shows."""
-        shown = {ViewType.ACTIVE_ONLY: "active", ViewType.DELETED_ONLY: "deleted"}
-        return [stage for view, stage in shown.items() if view_type in {view, ViewType.ALL}]
-
-    @staticmethod
-    def matches_view_type(view_type: int, lifecycle_stage: str) -> bool:
-        """Whether a :class:`ViewType` shows what is in this stage."""
-        return lifecycle_stage in LifecycleStage.view_type_to_stages(view_type)
-
-
-class SourceType(StrEnum):
-    """What started a run (the tag ``mlflow.source.type``)."""
-
-    NOTEBOOK = "NOTEBOOK"
-    JOB = "JOB"
-    PROJECT = "PROJECT"
-    LOCAL = "LOCAL"
-    UNKNOWN = "UNKNOWN"
-
-    @staticmethod
-    def to_string(status: str) -> str:
-        """The type as text: MLflow's are numbers."""
-        return SourceType(status).value
-
-    @staticmethod
-    def from_string(status_str: str) -> "SourceType":
-        """The type with this name."""
-        return SourceType(status_str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,45 +83,11 @@ class FileInfo:
     file_size: int | None
 
 
-class ViewType(IntEnum):
-    """Which runs or experiments a search sees: MLflow's numbers."""
-
-    ACTIVE_ONLY = 1
-    DELETED_ONLY = 2
-    ALL = 3
-
-    @staticmethod
-    def to_string(view_type: int) -> str:
-        """MLflow's name of a view: "active_only", "deleted_only" or "all"."""
-        return ViewType(view_type).name.lower()
-
-    @staticmethod
-    def from_string(view_str: str) -> "ViewType":
-        """The view with this name."""
-        return ViewType[view_str.upper()]
-
-
-class _Entity:
-    """As MLflow's: ``dict(run.info)`` gives the attributes by name, ``from_dictionary`` takes them."""
-
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        for name in sorted(each.name for each in fields(self)):  # type: ignore[arg-type]
-            yield name, getattr(self, name)
-
-    @classmethod
-    def from_dictionary(cls, the_dict: Mapping[str, Any]) -> Self:
-        """One with these attributes; what it does not have is left out."""
-        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
-        return cls(**{name: the_dict[name] for name in names if name in the_dict})
-
-
 _put = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Metric(_Entity):
+class Metric(Entity):
     """One point: NaN and infinities are values like others.
 
     ``model_id``, ``dataset_name`` and ``dataset_digest`` link it when it is logged (``links.py``).
@@ -183,7 +137,7 @@ class Metric(_Entity):
 
 
 @dataclass(frozen=True, slots=True)
-class Param(_Entity):
+class Param(Entity):
     """A param of a run: written once."""
 
     key: str
@@ -191,7 +145,7 @@ class Param(_Entity):
 
 
 @dataclass(frozen=True, slots=True)
-class RunTag(_Entity):
+class RunTag(Entity):
     """A tag of a run: may be changed and deleted."""
 
     key: str
@@ -199,7 +153,7 @@ class RunTag(_Entity):
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentTag(_Entity):
+class ExperimentTag(Entity):
     """A tag of an experiment."""
 
     key: str
@@ -257,7 +211,7 @@ class MetricSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment(_Entity):
+class Experiment(Entity):
     """A named group of runs.
 
     ``experiment_id`` is empty only in what :func:`headrace.set_experiment` returns while no daemon
@@ -276,7 +230,7 @@ class Experiment(_Entity):
 
 
 @dataclass(frozen=True, slots=True)
-class RunInfo(_Entity):
+class RunInfo(Entity):
     """Everything about a run but its data. ``end_time`` is ``None`` while the run goes on."""
 
     run_id: str
@@ -296,7 +250,7 @@ class RunInfo(_Entity):
 
 
 @dataclass(frozen=True, slots=True)
-class RunData(_Entity):
+class RunData(Entity):
     """The latest value of each metric (largest step, then timestamp, then value), params and tags, by key."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -309,14 +263,16 @@ class RunData(_Entity):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Run(_Entity):
+class Run(Entity):
     """A run as it was when it was read."""
 
     info: RunInfo
     data: RunData
+    inputs: RunInputs = field(default_factory=RunInputs)
+    outputs: RunOutputs = field(default_factory=RunOutputs)
 
     def to_dictionary(self) -> dict[str, Any]:
-        """``info`` and ``data`` as dictionaries."""
+        """The attributes as dictionaries."""
         return asdict(self)
 
     def __repr__(self) -> str:

@@ -15,7 +15,15 @@ from uuid import uuid4
 from headrace import active, record, run_tags, values, waiting
 from headrace.calls import Pages, Question
 from headrace.core import Core, core_for
-from headrace.entities import Metric, Param, RunStatus, RunTag
+from headrace.entities import (
+    DatasetInput,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    RunStatus,
+    RunTag,
+)
 from headrace.errors import InvalidArgumentError
 from headrace.journal.run_log import RunLog
 from headrace.links import link
@@ -221,6 +229,31 @@ class Face:
     ) -> RunOperation:
         """Logs metrics, params and tags, in this order. All of it is checked before any of it is logged."""
         return self._do(synchronous, record.batch, run_id, metrics, params, tags)
+
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: Sequence[DatasetInput] | None = None,
+        models: Sequence[LoggedModelInput] | None = None,
+        synchronous: bool | None = None,
+    ) -> RunOperation:
+        """Logs which datasets and models a run uses.
+
+        Args:
+            run_id: the run.
+            datasets: the datasets with their tags. The first of a name and digest counts.
+            models: the models.
+            synchronous: wait until it is durable and visible.
+        """
+        return self._do(
+            synchronous, record.inputs, run_id, list(datasets or ()), [one.model_id for one in models or ()]
+        )
+
+    def log_outputs(
+        self, run_id: str, models: Sequence[LoggedModelOutput], synchronous: bool | None = None
+    ) -> RunOperation:
+        """Logs which models a run made, each at a step."""
+        return self._do(synchronous, record.outputs, run_id, models)
 
     def set_terminated(
         self,

@@ -10,7 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from headrace import active, experiment, lifecycle, machine, record, run_tags, values, waiting
+from headrace import (
+    active,
+    active_model,
+    experiment,
+    lifecycle,
+    lineage,
+    machine,
+    record,
+    run_tags,
+    values,
+    waiting,
+)
 from headrace.active import ActiveRun
 from headrace.calls import runs
 from headrace.calls.metrics import get_metric_summaries
@@ -23,7 +34,7 @@ from headrace.errors import HeadraceError, InvalidArgumentError
 from headrace.faces import ask
 from headrace.files import names
 from headrace.journal.run_log import RunLog
-from headrace.links import Link, link_to
+from headrace.links import link_to
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri
 
@@ -98,7 +109,8 @@ def start_run(  # noqa: PLR0917 - MLflow's order
         session = lifecycle.create(core, settings, target, given, fork)
     active.push(session)
     if settings.system_metrics if log_system_metrics is None else log_system_metrics:
-        session.sampler = machine.measure(session.log, settings, partial(_summaries, core, run_id))
+        log = active_model.unlinked(session.log)
+        session.sampler = machine.measure(log, settings, partial(_summaries, core, run_id))
     return session.run
 
 
@@ -172,14 +184,15 @@ def log_metric(  # noqa: PLR0917 - MLflow's order
             :func:`headrace.config.enable_async_logging` says, which is not to wait.
         timestamp: milliseconds since the Unix epoch; default: the time of this call.
         run_id: the run; default: the active one.
-        model_id: links it to a logged model: a tag of the run says so (see ``links.py``).
-        dataset: links it to a dataset, an object with a ``name`` and a ``digest``.
+        model_id: the logged model that it belongs to; default: that of :func:`headrace.set_active_model`.
+        dataset: what it was measured on: a dataset of ``headrace.data``, which the run uses from now on, or
+            anything with a ``name`` and a ``digest``.
 
     Raises:
         InvalidArgumentError: an argument breaks one of these rules; nothing was logged.
     """
     if model_id is not None or dataset is not None:
-        return _linked({key: value}, step, timestamp, run_id, synchronous, link_to(model_id, dataset))
+        return _linked({key: value}, step, timestamp, run_id, synchronous, model_id, dataset)
     session = _current() if run_id is None else None
     log = session.log if session is not None else _log(run_id)
     if type(value) is float and type(step) is int and timestamp is None and type(key) is str:
@@ -202,7 +215,7 @@ def log_metrics(  # noqa: PLR0917 - MLflow's order
 ) -> RunOperation:
     """Logs one value of each of several metrics, as one operation. Arguments as in :func:`log_metric`."""
     if model_id is not None or dataset is not None:
-        return _linked(metrics, step, timestamp, run_id, synchronous, link_to(model_id, dataset))
+        return _linked(metrics, step, timestamp, run_id, synchronous, model_id, dataset)
     return _finished(record.metrics(_log(run_id), metrics, step, timestamp), synchronous)
 
 
@@ -300,7 +313,7 @@ def meant(run_id: str | None) -> tuple[Core, str]:
 def _log(run_id: str | None) -> RunLog:
     if run_id is not None:
         core = core_for(get_tracking_uri())
-        return core.run_log(values.run_id(run_id), active.attempt_of(core, run_id))
+        return active_model.linked(core.run_log(values.run_id(run_id), active.attempt_of(core, run_id)))
     return (active.find() or _start_automatically()).log
 
 
@@ -327,11 +340,15 @@ def _linked(  # noqa: PLR0917 - what log_metrics was given
     timestamp: values.Whole | None,
     run_id: str | None,
     synchronous: bool | None,
-    to: Link | None,
+    model_id: str | None,
+    dataset: Any,
 ) -> RunOperation:
+    to = link_to(active_model.chosen() if model_id is None else model_id, dataset)
+    log = active_model.unlinked(_log(run_id))
     if to is None:
-        return _finished(record.metrics(_log(run_id), points, step, timestamp), synchronous)
-    return _finished(record.linked(_log(run_id), to, points, step, timestamp), synchronous)
+        return _finished(record.metrics(log, points, step, timestamp), synchronous)
+    used = [] if dataset is None or not lineage.is_described(dataset) else [dataset]
+    return _finished(record.linked(log, to, points, step, timestamp, used), synchronous)
 
 
 def _fork(core: Core, run_id: str | None, step: int | None, *, continues: bool) -> record.Fork:

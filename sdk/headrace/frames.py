@@ -6,6 +6,7 @@ from typing import Any
 
 from headrace.entities import Run
 from headrace.errors import HeadraceError
+from headrace.model_entities import LoggedModel
 
 
 def data_frame(runs: Sequence[Run]) -> Any:
@@ -28,6 +29,12 @@ def data_frame(runs: Sequence[Run]) -> Any:
         for key in dict.fromkeys(key for each in data for key in each):
             columns[f"{group}.{key}"] = [each.get(key, missing) for each in data]
     return pandas.DataFrame(columns)
+
+
+def model_frame(models: Sequence[LoggedModel]) -> Any:
+    """Logged models as a pandas data frame: a row each, the attributes as columns, as MLflow has them."""
+    pandas = need_pandas()
+    return pandas.DataFrame([model.to_dictionary() for model in models])
 
 
 def need_pandas() -> Any:

@@ -1,7 +1,8 @@
 """What links a metric's points to a logged model and a dataset (``model_id=``, ``dataset=``).
 
-A point keeps no link itself. For each metric, model and dataset the run has a tag that names them and the
-step of the last such point.
+A point keeps no link itself. One that is linked to a model is among the model's metrics as well, with its
+dataset. Where there is a dataset and no model, the run has a tag that names metric and dataset, and the step
+of the last such point.
 """
 
 import hashlib

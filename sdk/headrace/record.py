@@ -7,14 +7,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from headrace import values
-from headrace.entities import Metric, Param, RunStatus, RunTag
+from headrace import lineage, values
+from headrace.entities import DatasetInput, LoggedModelOutput, Metric, Param, RunStatus, RunTag
 from headrace.journal.run_log import RunLog
 from headrace.links import Link, link
 from headrace.operation import RunOperation
 from headrace.together import together
 from headrace_proto import limits
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
+
+Row = tuple[str, float, int, int]
+"""Key, value, timestamp and step of a point."""
+
+_used: set[tuple[str, str | None, str | None]] = set()
+"""Run, name and digest of datasets of which was said, beside a metric, that the run uses them."""
+
+_MOST_USED = 10_000
 
 
 def metric(
@@ -76,18 +85,33 @@ def series(
     return log.log_series(values.key(key), *arrays)
 
 
-def linked(
+def linked(  # noqa: PLR0917 - as metrics, and what they are linked to
     log: RunLog,
     link: Link,
     points: Mapping[str, values.Number],
     step: values.Whole | None = None,
     timestamp: values.Whole | None = None,
+    datasets: Sequence[object] = (),
 ) -> RunOperation:
-    """Writes one point of each key, and what they are linked to, as one operation."""
+    """Writes one point of each key, and what they are linked to, as one operation.
+
+    ``datasets`` are said to be used by the run, if that was not said yet.
+    """
     at = 0 if step is None else values.whole("step", step)
-    said = dict(link.tag(values.key(key), at) for key in points)
-    written = metrics(log, points, at, timestamp)
-    return together([written, tags(log, said)])
+    time = now() if timestamp is None else values.milliseconds("timestamp", timestamp)
+    rows = [
+        (values.key(key), values.number(f"metric {key!r}", value), time, at) for key, value in points.items()
+    ]
+    changes = [_linking(link, row) for row in rows]
+    used = (log.run_id, link.dataset_name, link.dataset_digest)
+    if used not in _used:
+        changes += [_use(lineage.dataset_input(dataset, None, None)) for dataset in datasets]
+    written = log.log_batch(rows, [change.SerializeToString() for change in changes])
+    if datasets:
+        if len(_used) >= _MOST_USED:
+            _used.clear()  # it is no error to say it again
+        _used.add(used)
+    return written
 
 
 def param(log: RunLog, key: str, value: object) -> RunOperation:
@@ -125,7 +149,7 @@ def batch(
     rows = [_row(point) for point in points]
     changes = [_param(item.key, item.value) for item in given_params]
     changes += [_tag(item.key, item.value) for item in given_tags]
-    changes += [_tag(*said) for said in _links(points)]
+    changes += _links(points, rows)
     return log.log_batch(rows, [change.SerializeToString() for change in changes])
 
 
@@ -194,15 +218,51 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _links(points: Iterable[Metric]) -> Iterable[tuple[str, str]]:
-    """The tags that say what points are linked to."""
-    said: dict[str, str] = {}
-    for point in points:
+def inputs(log: RunLog, used: Sequence[DatasetInput], model_ids: Sequence[str] = ()) -> RunOperation:
+    """Writes which datasets and models a run uses."""
+    changes = [_use(one) for one in used]
+    if model_ids:
+        steps = [lineage.step(model_id) for model_id in model_ids]
+        changes.append(pb.RunChange(models=models_pb2.LogModels(inputs=steps)))
+    return log.log_batch((), [change.SerializeToString() for change in changes])
+
+
+def outputs(log: RunLog, made: Sequence[LoggedModelOutput]) -> RunOperation:
+    """Writes which models a run made."""
+    steps = [lineage.step(one.model_id, one.step) for one in made]
+    return _write(log, pb.RunChange(models=models_pb2.LogModels(outputs=steps)))
+
+
+def _use(used: DatasetInput) -> pb.RunChange:
+    return pb.RunChange(dataset=models_pb2.LogDataset(input=lineage.message(used)))
+
+
+def _links(points: Sequence[Metric], rows: Sequence[Row]) -> list[pb.RunChange]:
+    """What points are linked to."""
+    said = []
+    for point, row in zip(points, rows, strict=True):
         names = [getattr(point, name, None) for name in Link._fields]
         if any(names) and (found := link(*names)):
-            key, value = found.tag(point.key, values.whole("step", point.step))
-            said[key] = value
-    return said.items()
+            said.append(_linking(found, row))
+    return said
+
+
+def _linking(link: Link, row: Row) -> pb.RunChange:
+    key, value, timestamp, step = row
+    if link.model_id is None:
+        name, text = link.tag(key, step)
+        return pb.RunChange(tag=pb.SetTag(key=name, value=text))
+    return pb.RunChange(
+        link_metric=models_pb2.LinkMetric(
+            key=key,
+            value=value,
+            timestamp=timestamp,
+            step=step,
+            model_id=link.model_id,
+            dataset_name=link.dataset_name or "",
+            dataset_digest=link.dataset_digest or "",
+        )
+    )
 
 
 def _write(log: RunLog, change: pb.RunChange) -> RunOperation:
@@ -221,7 +281,7 @@ def _tag(key: str, value: object) -> pb.RunChange:
     return pb.RunChange(tag=pb.SetTag(key=key, value=text))
 
 
-def _row(point: Metric) -> tuple[str, float, int, int]:
+def _row(point: Metric) -> Row:
     key = values.key(point.key)
     return (
         key,

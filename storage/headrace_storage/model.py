@@ -14,6 +14,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace_storage.lineage import Lineage, LinkMetric, LogDataset, LogModels
+
 
 class RunStatus(StrEnum):
     """How a run stands, in MLflow's words."""
@@ -167,7 +169,9 @@ class DeleteTag(NamedTuple):
     key: str
 
 
-RunChange = CreateRun | StartAttempt | EndRun | SetParam | SetTag | DeleteTag
+RunChange = (
+    CreateRun | StartAttempt | EndRun | SetParam | SetTag | DeleteTag | LogDataset | LogModels | LinkMetric
+)
 
 
 class Change(NamedTuple):
@@ -235,6 +239,7 @@ class Run:
     artifact_uri: str
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
 
 
 class Point(NamedTuple):

@@ -36,6 +36,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_JOURNAL_DIR", str(folder / "journals"))
         patch.setenv("HEADRACE_READ_TIMEOUT", "120")
+        patch.chdir(folder)  # where MLflow keeps files
         for variable in ("HEADRACE_ENABLE_ASYNC_LOGGING", "HEADRACE_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
             patch.setenv(variable, "")
             patch.delenv(variable)

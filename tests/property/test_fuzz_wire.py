@@ -22,6 +22,7 @@ from headrace_ingest.session import Session
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2
 from headrace_proto.v1.ingest_pb2 import ClientMessage, Open
+from headrace_proto.v1.models_pb2 import Dataset, DatasetInput, LinkMetric, LogDataset
 from headrace_proto.v1.tracking_pb2 import CreateRun, RunChange, SetParam
 from headrace_storage.model import OpenedWriter
 from ingest_client import NOW, cells, change, define
@@ -34,6 +35,8 @@ CELLS = (
     + change(param=SetParam(key="lr", value="x" * 70))
     + cells([3.0], series=2)
     + change(create=CreateRun(experiment_name="e", tags={"a": "b"}))
+    + change(dataset=LogDataset(input=DatasetInput(dataset=Dataset(name="n", digest="d"), tags={"a": "b"})))
+    + change(link_metric=LinkMetric(key="loss", model_id="m"))
     + cells([4.0], series=1)
 )
 OPEN = ClientMessage(

@@ -120,41 +120,40 @@ def test_flushing_by_mlflows_name(fake: FakeCore) -> None:
 DATASET = SimpleNamespace(name="train", digest="d1")
 
 
-def links(fake: FakeCore, run_id: str) -> list[dict[str, Any]]:
-    found = {}
-    for change in fake.changes(run_id):
-        if change.change.HasField("tag") and change.change.tag.key.startswith("headrace.link."):
-            found[change.change.tag.key] = json.loads(change.change.tag.value)
-    return sorted(found.values(), key=str)
+def links(fake: FakeCore, run_id: str) -> list[Any]:
+    """What is said of points that are linked: a point of a model, or a tag of the run."""
+    found: list[Any] = []
+    for change in (record.change for record in fake.changes(run_id)):
+        if change.HasField("link_metric"):
+            said = change.link_metric
+            dataset = (said.dataset_name, said.dataset_digest)
+            found.append((said.key, said.value, said.step, said.model_id, *dataset))
+        elif change.HasField("tag") and change.tag.key.startswith("headrace.link."):
+            found.append(json.loads(change.tag.value))
+    return found
 
 
-def test_points_are_linked_by_tags(fake: FakeCore) -> None:
+def test_points_are_linked(fake: FakeCore) -> None:
     with headrace.start_run() as run:
         headrace.log_metric("f1", 0.5, 1, model_id="m-1", dataset=DATASET)
-        headrace.log_metric("f1", 0.6, 2, model_id="m-1", dataset=DATASET)
-        headrace.log_metrics({"a": 1, "b": 2.0}, step=3, model_id="m-2")
+        headrace.log_metrics({"a": 1, "b": 2.0}, step=3, model_id="m-2", timestamp=77)
         headrace.log_metric("c", 1.0, 4, dataset=DATASET, run_id=run.info.run_id)
     points = [(point.key, point.value, point.step) for point in fake.points()]
-    assert points == [("f1", 0.5, 1), ("f1", 0.6, 2), ("a", 1.0, 3), ("b", 2.0, 3), ("c", 1.0, 4)]
-    dataset = {"dataset_name": "train", "dataset_digest": "d1"}
-    expected = [
-        {"metric": "f1", "model_id": "m-1", **dataset, "step": 2},
-        {"metric": "a", "model_id": "m-2", "step": 3},
-        {"metric": "b", "model_id": "m-2", "step": 3},
-        {"metric": "c", **dataset, "step": 4},
+    assert points == [("f1", 0.5, 1), ("a", 1.0, 3), ("b", 2.0, 3), ("c", 1.0, 4)]
+    assert links(fake, run.info.run_id) == [
+        ("f1", 0.5, 1, "m-1", "train", "d1"),
+        ("a", 1.0, 3, "m-2", "", ""),
+        ("b", 2.0, 3, "m-2", "", ""),
+        {"metric": "c", "dataset_name": "train", "dataset_digest": "d1", "step": 4},
     ]
-    assert links(fake, run.info.run_id) == sorted(expected, key=str)
+    [first, second] = [c.change.link_metric for c in fake.changes() if c.change.HasField("link_metric")][:2]
+    assert [first.timestamp, second.timestamp] == [fake.points()[0].timestamp, 77]
 
 
 def test_points_of_a_client_are_linked(fake: FakeCore, ask: Ask) -> None:
     ask("log_metric", RUN, "a", 1.0, step=1, dataset_name="train", dataset_digest="d1", model_id="m-1")
     ask("log_batch", RUN, [Metric("b", 1.0, 1, 2, model_id="m-1"), Metric("c", 1.0, 1, 2)])
-    dataset = {"dataset_name": "train", "dataset_digest": "d1"}
-    expected = [
-        {"metric": "a", "model_id": "m-1", **dataset, "step": 1},
-        {"metric": "b", "model_id": "m-1", "step": 2},
-    ]
-    assert links(fake, RUN) == sorted(expected, key=str)
+    assert links(fake, RUN) == [("a", 1.0, 1, "m-1", "train", "d1"), ("b", 1.0, 2, "m-1", "", "")]
     assert len(fake.points()) == 3
 
 

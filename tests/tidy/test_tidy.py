@@ -12,6 +12,8 @@ PACKAGES = ("proto", "sdk", "storage", "ingest")
 
 MAX_LINES = 400
 LONGER = {
+    "proto/headrace_proto/v1/models_pb2.pyi": "generated",
+    "proto/headrace_proto/v1/models_pb2_grpc.py": "generated",
     "proto/headrace_proto/v1/tracking.proto": "the manual of one service",
     "proto/headrace_proto/v1/tracking_pb2.pyi": "generated",
     "proto/headrace_proto/v1/tracking_pb2_grpc.py": "generated",

@@ -6,9 +6,20 @@ import pytest
 
 from headrace_ingest.changes import create_run, experiment_name, run_change, tags
 from headrace_proto.limits import MAX_TIMESTAMP
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
-from headrace_storage import model
+from headrace_storage import lineage, model
 from headrace_storage.errors import InvalidArgumentError
+
+DATASET = models_pb2.DatasetInput(
+    dataset=models_pb2.Dataset(name="n", digest="d", source_type="t", source="s", schema="c", profile="p"),
+    tags={"a": "b"},
+)
+
+
+def _dataset(tags: dict[str, str] | None = None, **fields: str) -> dict[str, Any]:
+    dataset = models_pb2.Dataset(**{"name": "n", "digest": "d", **fields})
+    return {"dataset": models_pb2.LogDataset(input=models_pb2.DatasetInput(dataset=dataset, tags=tags or {}))}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +44,18 @@ from headrace_storage.errors import InvalidArgumentError
         ({"param": pb.SetParam(key="k", value="ü")}, model.SetParam("k", "ü")),
         ({"tag": pb.SetTag(key="k" * 250, value="v" * 8000)}, model.SetTag("k" * 250, "v" * 8000)),
         ({"delete_tag": pb.DeleteTag(key="k")}, model.DeleteTag("k")),
+        (
+            {"dataset": models_pb2.LogDataset(input=DATASET)},
+            lineage.LogDataset(lineage.Dataset("n", "d", "t", "s", "c", "p"), {"a": "b"}),
+        ),
+        (
+            {"models": models_pb2.LogModels(outputs=[models_pb2.ModelStep(model_id="m", step=-2)])},
+            lineage.LogModels([], [lineage.ModelStep("m", -2)]),
+        ),
+        (
+            {"link_metric": models_pb2.LinkMetric(key="k", value=1.5, timestamp=3, step=-4, model_id="m")},
+            lineage.LinkMetric("k", 1.5, 3, -4, "m"),
+        ),
     ],
 )
 def test_a_change_is_translated(message: dict[str, Any], change: model.RunChange) -> None:
@@ -56,6 +79,13 @@ def test_a_change_is_translated(message: dict[str, Any], change: model.RunChange
         ({"create": pb.CreateRun(run_name="n" * 501)}, "run_name", "bound is 500"),
         ({"create": pb.CreateRun(experiment_name="\0")}, "experiment_name", "NUL"),
         ({"create": pb.CreateRun(tags={"": "v"})}, "tag key", "is empty"),
+        (_dataset(name=""), "dataset name", "is empty"),
+        (_dataset(digest="d" * 37), "dataset digest", "bound is 36"),
+        (_dataset(source="\0"), "dataset source", "NUL"),
+        (_dataset({"a": "b" * 501}), "tag 'a'", "bound is 500"),
+        ({"models": models_pb2.LogModels(inputs=[models_pb2.ModelStep()])}, "model_id", "is empty"),
+        ({"link_metric": models_pb2.LinkMetric(key="k")}, "model_id", "is empty"),
+        ({"link_metric": models_pb2.LinkMetric(key="k", model_id="m", timestamp=-1)}, "timestamp", "-1 ms"),
     ],
 )
 def test_a_change_that_breaks_a_bound_is_named(message: dict[str, Any], argument: str, problem: str) -> None:

@@ -1,3 +1,4 @@
+from headrace_proto.v1 import models_pb2 as _models_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -58,7 +59,7 @@ class Experiment(_message.Message):
     def __init__(self, experiment_id: _Optional[str] = ..., name: _Optional[str] = ..., artifact_location: _Optional[str] = ..., lifecycle_stage: _Optional[str] = ..., creation_time: _Optional[int] = ..., last_update_time: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("info", "metrics", "params", "tags")
+    __slots__ = ("info", "metrics", "params", "tags", "dataset_inputs", "model_inputs", "model_outputs")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -77,11 +78,17 @@ class Run(_message.Message):
     METRICS_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     info: RunInfo
     metrics: _containers.RepeatedCompositeFieldContainer[Metric]
     params: _containers.ScalarMap[str, str]
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, info: _Optional[_Union[RunInfo, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., params: _Optional[_Mapping[str, str]] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    dataset_inputs: _containers.RepeatedCompositeFieldContainer[_models_pb2.DatasetInput]
+    model_inputs: _containers.RepeatedCompositeFieldContainer[_models_pb2.ModelStep]
+    model_outputs: _containers.RepeatedCompositeFieldContainer[_models_pb2.ModelStep]
+    def __init__(self, info: _Optional[_Union[RunInfo, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., params: _Optional[_Mapping[str, str]] = ..., tags: _Optional[_Mapping[str, str]] = ..., dataset_inputs: _Optional[_Iterable[_Union[_models_pb2.DatasetInput, _Mapping]]] = ..., model_inputs: _Optional[_Iterable[_Union[_models_pb2.ModelStep, _Mapping]]] = ..., model_outputs: _Optional[_Iterable[_Union[_models_pb2.ModelStep, _Mapping]]] = ...) -> None: ...
 
 class RunInfo(_message.Message):
     __slots__ = ("run_id", "run_name", "experiment_id", "user_id", "status", "start_time", "end_time", "lifecycle_stage", "artifact_uri")
@@ -530,20 +537,26 @@ class ChangeRewindRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., number: _Optional[int] = ..., undone: bool = ...) -> None: ...
 
 class RunChange(_message.Message):
-    __slots__ = ("create", "start_attempt", "end", "param", "tag", "delete_tag")
+    __slots__ = ("create", "start_attempt", "end", "param", "tag", "delete_tag", "dataset", "models", "link_metric")
     CREATE_FIELD_NUMBER: _ClassVar[int]
     START_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     PARAM_FIELD_NUMBER: _ClassVar[int]
     TAG_FIELD_NUMBER: _ClassVar[int]
     DELETE_TAG_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    LINK_METRIC_FIELD_NUMBER: _ClassVar[int]
     create: CreateRun
     start_attempt: StartAttempt
     end: EndRun
     param: SetParam
     tag: SetTag
     delete_tag: DeleteTag
-    def __init__(self, create: _Optional[_Union[CreateRun, _Mapping]] = ..., start_attempt: _Optional[_Union[StartAttempt, _Mapping]] = ..., end: _Optional[_Union[EndRun, _Mapping]] = ..., param: _Optional[_Union[SetParam, _Mapping]] = ..., tag: _Optional[_Union[SetTag, _Mapping]] = ..., delete_tag: _Optional[_Union[DeleteTag, _Mapping]] = ...) -> None: ...
+    dataset: _models_pb2.LogDataset
+    models: _models_pb2.LogModels
+    link_metric: _models_pb2.LinkMetric
+    def __init__(self, create: _Optional[_Union[CreateRun, _Mapping]] = ..., start_attempt: _Optional[_Union[StartAttempt, _Mapping]] = ..., end: _Optional[_Union[EndRun, _Mapping]] = ..., param: _Optional[_Union[SetParam, _Mapping]] = ..., tag: _Optional[_Union[SetTag, _Mapping]] = ..., delete_tag: _Optional[_Union[DeleteTag, _Mapping]] = ..., dataset: _Optional[_Union[_models_pb2.LogDataset, _Mapping]] = ..., models: _Optional[_Union[_models_pb2.LogModels, _Mapping]] = ..., link_metric: _Optional[_Union[_models_pb2.LinkMetric, _Mapping]] = ...) -> None: ...
 
 class CreateRun(_message.Message):
     __slots__ = ("experiment_id", "experiment_name", "run_name", "user_id", "start_time", "tags", "fork_from", "fork_step")

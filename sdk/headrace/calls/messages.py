@@ -7,6 +7,16 @@ from typing import Any
 
 from headrace.entities import Experiment, Metric, MetricColumns, MetricSummary, Run, RunData, RunInfo
 from headrace.errors import InvalidArgumentError
+from headrace.input_entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    RunInputs,
+    RunOutputs,
+)
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
 
 MAX_RESULTS = 50_000
@@ -51,6 +61,11 @@ def run(message: pb.Run, metrics: Mapping[str, float] | None = None) -> Run:
             artifact_uri=info.artifact_uri,
         ),
         RunData(metrics, dict(message.params), dict(message.tags)),
+        RunInputs(
+            [_dataset_input(used) for used in message.dataset_inputs],
+            [LoggedModelInput(used.model_id) for used in message.model_inputs],
+        ),
+        RunOutputs([LoggedModelOutput(made.model_id, made.step) for made in message.model_outputs]),
     )
 
 
@@ -103,6 +118,16 @@ def order_bytes(columns: Iterable["array[Any]"]) -> None:
     if sys.byteorder == "big":
         for column in columns:
             column.byteswap()
+
+
+def _dataset_input(message: models_pb2.DatasetInput) -> DatasetInput:
+    told = message.dataset
+    return DatasetInput(
+        Dataset(
+            told.name, told.digest, told.source_type, told.source, told.schema or None, told.profile or None
+        ),
+        [InputTag(*tag) for tag in message.tags.items()],
+    )
 
 
 def _metric(message: pb.Metric, key: str) -> Metric:

@@ -17,6 +17,7 @@ from headrace.cli import (
     fsck,
     gc,
     history,
+    models,
     processes,
     rejects,
     runs,
@@ -58,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (processes, experiments, runs, artifacts, search, history, chart, rejects, sync, gc, fsck):
+    groups = (
+        processes, experiments, runs, models, artifacts, search, history, chart, rejects, sync, gc, fsck,
+    )  # fmt: skip
+    for group in groups:
         group.add_to(commands)
     return parser

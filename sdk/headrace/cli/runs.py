@@ -11,6 +11,7 @@ from headrace.cli.experiments import VIEWS, experiment_of
 from headrace.client import Client
 from headrace.entities import LifecycleStage, MetricSummary, Run, ViewType
 from headrace.errors import NotFoundError
+from headrace.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 RUN_HELP = "a run's id, the beginning of one, or a run's name"
 
@@ -201,3 +202,14 @@ def _print(run: Run, summaries: dict[str, MetricSummary]) -> None:
         if texts:
             print()
             output.table((title, "VALUE"), sorted(texts.items()))
+    if used := run.inputs.dataset_inputs:
+        print()
+        cells = [
+            (one.dataset.name, one.dataset.digest, tag.value if tag else "")
+            for one in used
+            for tag in [next((tag for tag in one.tags if tag.key == MLFLOW_DATASET_CONTEXT), None)]
+        ]
+        output.table(("DATASET", "DIGEST", "CONTEXT"), cells)
+    if made := run.outputs.model_outputs:
+        print()
+        output.table(("MODEL", "STEP"), [(one.model_id, str(one.step)) for one in made])

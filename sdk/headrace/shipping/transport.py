@@ -20,7 +20,7 @@ from headrace.errors import (
     OperationTimeoutError,
     UnavailableError,
 )
-from headrace_proto.v1 import ingest_pb2, ingest_pb2_grpc, tracking_pb2_grpc
+from headrace_proto.v1 import ingest_pb2, ingest_pb2_grpc, models_pb2_grpc, tracking_pb2_grpc
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -73,7 +73,7 @@ class Connection:
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
-        self._tracking = tracking_pb2_grpc.TrackingStub(self._channel)
+        self._stubs = tracking_pb2_grpc.TrackingStub(self._channel), models_pb2_grpc.ModelsStub(self._channel)
 
     def ingest(self) -> IngestStream:
         """A new ingest stream."""
@@ -81,18 +81,22 @@ class Connection:
         return IngestStream(stub.Stream())
 
     async def unary(self, method: str, request: Any, timeout: float | None) -> Any:
-        """Calls a method of the tracking service. Raises the typed errors of :func:`translate`."""
+        """Calls a method of a service. Raises the typed errors of :func:`translate`."""
         try:
-            return await getattr(self._tracking, method)(request, timeout=timeout)
+            return await self._method(method)(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             raise translate(error) from error
 
     async def collect(self, method: str, request: Any, timeout: float | None) -> list[Any]:
-        """All messages of a streaming method of the tracking service."""
+        """All messages of a streaming method of a service."""
         try:
-            return [message async for message in getattr(self._tracking, method)(request, timeout=timeout)]
+            return [message async for message in self._method(method)(request, timeout=timeout)]
         except grpc.aio.AioRpcError as error:
             raise translate(error) from error
+
+    def _method(self, name: str) -> Any:
+        """A method of the tracking or the models service: no name is in both."""
+        return next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
 
     async def close(self) -> None:
         """Closes the channel and everything on it."""

@@ -29,6 +29,7 @@ from headrace.fluent_artifacts import (
     log_table,
     log_text,
 )
+from headrace.fluent_inputs import log_input, log_inputs, log_outputs
 from headrace.fluent_reading import (
     create_experiment,
     delete_experiment,
@@ -68,8 +69,11 @@ __all__ = [
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
+    "log_inputs",
     "log_metric",
     "log_metrics",
+    "log_outputs",
     "log_param",
     "log_params",
     "log_table",

@@ -20,9 +20,11 @@ from headrace_storage.catalog.changes import (
     shown,
 )
 from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.lineage import known_models, write_lineage
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.rewinds import read_histories, show_anew
 from headrace_storage.catalog.sqlstates import is_refused_value, refusal_reason
+from headrace_storage.lineage import LinkMetric, LogDataset, LogModels
 from headrace_storage.model import (
     Change,
     CreateRun,
@@ -45,6 +47,9 @@ _NOUNS: Final = {
     SetParam: "param",
     SetTag: "tag",
     DeleteTag: "tag",
+    LogDataset: "dataset",
+    LogModels: "models of run",
+    LinkMetric: "metric of a model",
 }
 
 
@@ -100,9 +105,15 @@ async def apply_changes(
 async def _apply(
     connection: Connection, changes: Sequence[Change], placements: Mapping[tuple[str, str], Placement]
 ) -> list[Reject]:
-    ledger = Ledger(await _runs(connection, changes), await _params(connection, changes), placements)
+    ledger = Ledger(
+        await _runs(connection, changes),
+        await _params(connection, changes),
+        placements,
+        models=await known_models(connection, changes),
+    )
     rejects = [reject for change in changes if (reject := ledger.apply(change))]
     await _write(connection, ledger)
+    await write_lineage(connection, ledger)
     return rejects
 
 

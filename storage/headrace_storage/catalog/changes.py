@@ -3,10 +3,11 @@
 The comments of ``RunChange`` in ``tracking.proto`` are the specification.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from headrace_storage.lineage import LinkMetric, LogDataset, LogModels
 from headrace_storage.model import (
     Change,
     CreateRun,
@@ -40,6 +41,9 @@ _SHOWN: Final = 100
 
 RunKey = tuple[str, str]
 """Run id and key of a param or tag."""
+
+LinkKey = tuple[str, str, int, int, str, str, str]
+"""Model, metric, timestamp, step, name and digest of the dataset, run."""
 
 
 class Placement(NamedTuple):
@@ -87,7 +91,9 @@ class Ledger:
     ``runs`` holds those that are created, started, ended or renamed; ``params`` the known values of the
     keys that are set; ``placements`` the experiments by their (id, name) in a CreateRun. ``tags`` to write
     have a value, those to delete ``None``; ``initial_tags`` come with a CreateRun and give way to a tag that
-    was set before, for they are older than anything else of the run.
+    was set before, for they are older than anything else of the run. Of the models that points are linked to,
+    ``models`` are those that there are; ``inputs`` are by run id, name and digest, ``run_models`` by run id,
+    whether the run made it, and model.
     """
 
     runs: Mapping[str, RunState]
@@ -100,6 +106,10 @@ class Ledger:
     initial_tags: dict[RunKey, str] = field(default_factory=dict)
     shown_anew: set[str] = field(default_factory=set)
     """Runs that were rewound or are forks."""
+    models: Collection[str] = ()
+    inputs: dict[tuple[str, str, str], LogDataset] = field(default_factory=dict)
+    run_models: dict[tuple[str, bool, str], int] = field(default_factory=dict)
+    links: dict[LinkKey, float] = field(default_factory=dict)
 
     def apply(self, change: Change) -> Reject | None:
         """Take ``change`` into account, or say why it is refused."""
@@ -118,6 +128,10 @@ class Ledger:
                 return self._start(change, start)
             case EndRun() as end:
                 self._end(self.runs[change.run_id], end)
+            case LinkMetric() as link:
+                return self._link(change, link)
+            case LogDataset() | LogModels() as said:
+                self._trace(change.run_id, said)
         return None
 
     def _create(self, change: Change, create: CreateRun) -> Reject | None:
@@ -166,6 +180,22 @@ class Ledger:
                 f"param {shown(key)} of run {change.run_id} is {shown(known)} and cannot become "
                 f"{shown(value)}: params are written once; log a changing value as a tag or a metric",
             )
+        return None
+
+    def _trace(self, run_id: str, said: LogDataset | LogModels) -> None:
+        if isinstance(said, LogDataset):
+            self.inputs.setdefault((run_id, said.dataset.name, said.dataset.digest), said)
+            return
+        for output, models in ((False, said.inputs), (True, said.outputs)):
+            for model_id, step in models:
+                self.run_models.setdefault((run_id, output, model_id), step)
+
+    def _link(self, change: Change, link: LinkMetric) -> Reject | None:
+        if link.model_id not in self.models:
+            message = f"there is no logged model {shown(link.model_id)}; the point itself was kept"
+            return refused(change, "RESOURCE_DOES_NOT_EXIST", message)
+        place = (link.timestamp, link.step, link.dataset_name, link.dataset_digest)
+        self.links[link.model_id, link.key, *place, change.run_id] = link.value
         return None
 
     def _tag(self, run_id: str, key: str, value: str | None) -> None:

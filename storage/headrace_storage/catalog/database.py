@@ -7,7 +7,7 @@ knows prepared statements). What leaves this package by exception is a :class:`S
 All writing transactions take their locks in one global order, each kind sorted by its primary key::
 
     incarnations, writers, progress, experiments ("_recovered" last), runs, presences, keys of params
-    and tags, the lock of what runs show (rewinds.py), unfolded, segments, summaries
+    and tags, the lock of what runs show (rewinds.py), unfolded, segments, summaries, datasets
 
 so that two of them never deadlock; should PostgreSQL pick a victim all the same,
 :meth:`Database.retrying` starts it again.

@@ -94,7 +94,9 @@ async def _erase(connection: Connection, run_ids: list[UUID]) -> None:
         segments += [row["segment_id"] for row in rows]
     alone = [row["segment_id"] for row in await connection.fetch(_QUERIES["without_others"], segments)]
     await connection.execute(_QUERIES["remove_segments"], alone)
+    datasets = [row["dataset_id"] for row in await connection.fetch(_QUERIES["lock_datasets"], run_ids)]
     await connection.execute(_QUERIES["erase_runs"], run_ids)
+    await connection.execute(_QUERIES["erase_datasets"], datasets)
 
 
 def _uuid(run_id: str) -> UUID:

@@ -51,11 +51,24 @@ WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
      w AS (DELETE FROM rewinds WHERE run_id = ANY($1::uuid[])),
      i AS (DELETE FROM inherited WHERE run_id = ANY($1::uuid[])),
      v AS (DELETE FROM views WHERE run_id = ANY($1::uuid[])),
-     r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[]))
+     r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[])),
+     n AS (DELETE FROM inputs WHERE run_id = ANY($1::uuid[])),
+     m AS (DELETE FROM run_models WHERE run_id = ANY($1::uuid[])),
+     l AS (DELETE FROM logged_models WHERE source_run_id = ANY($1::uuid[])),
+     k AS (DELETE FROM logged_model_metrics WHERE run_id = ANY($1::uuid[]))
 DELETE FROM runs WHERE run_id = ANY($1::uuid[])
 
 -- name: in_segments
 SELECT EXISTS (SELECT FROM segment_runs WHERE run_id = ANY($1::uuid[]))
+
+-- name: lock_datasets
+SELECT dataset_id FROM datasets
+WHERE dataset_id IN (SELECT dataset_id FROM inputs WHERE run_id = ANY($1::uuid[])) ORDER BY dataset_id FOR UPDATE
+
+-- name: erase_datasets
+-- Those that no run refers to any more. They are locked: nobody begins to meanwhile.
+DELETE FROM datasets WHERE dataset_id = ANY($1::uuid[])
+AND NOT EXISTS (SELECT FROM inputs WHERE inputs.dataset_id = datasets.dataset_id)
 
 -- name: set_apart
 -- What segments hold of erased runs.

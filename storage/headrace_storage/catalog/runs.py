@@ -10,6 +10,7 @@ from headrace_storage.catalog.commit import reject_of
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.experiments import experiment_by_id
+from headrace_storage.catalog.lineage import lineage_of
 from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError, NotYetError
@@ -169,4 +170,5 @@ def _run(row: Any) -> Run:
         artifact_uri=row["artifact_uri"],
         params=json.loads(row["params"]),
         tags=json.loads(row["tags"]),
+        lineage=lineage_of(row["datasets"], row["models"]),
     )

@@ -2,7 +2,7 @@
 SELECT 1
 
 -- name: get_run
-SELECT * FROM described_runs WHERE run_id = $1
+SELECT described_runs.*, datasets, models FROM described_runs JOIN lineages USING (run_id) WHERE run_id = $1
 
 -- name: existing
 SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[])

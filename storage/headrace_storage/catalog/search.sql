@@ -71,6 +71,25 @@ FROM (
 ) AS named
 GROUP BY value
 
+-- name: dataset
+-- What all datasets of a run are called, digest to or are for, as a JSON list. No run has thousands.
+SELECT value, string_agg(uuid_send(run_id), ''::bytea) AS run_ids
+FROM (
+    SELECT run_id, json_agg(DISTINCT text ORDER BY text)::text AS value
+    FROM inputs, LATERAL (
+        SELECT CASE $2 WHEN 'name' THEN name WHEN 'digest' THEN digest
+                       WHEN 'context' THEN tags ->> 'mlflow.data.context' END AS text
+    ) AS field
+    WHERE text IS NOT NULL AND ($1::uuid[] IS NULL OR run_id = ANY($1::uuid[]))
+    GROUP BY run_id
+) AS lists
+GROUP BY value
+
+-- name: size_of_dataset
+SELECT coalesce(sum(octet_length(
+    CASE $1 WHEN 'name' THEN name WHEN 'digest' THEN digest ELSE tags ->> 'mlflow.data.context' END
+)), 0)::bigint FROM inputs
+
 -- name: size_of_parameter
 SELECT coalesce(sum(octet_length(value)), 0)::bigint FROM params WHERE key = $1
 
@@ -92,6 +111,13 @@ FROM described_runs AS runs, LATERAL (
     FROM summaries WHERE summaries.run_id = runs.run_id
 ) AS m
 WHERE run_id = ANY($1::uuid[])
+
+-- name: lineages_of_page
+-- Of those runs that used or made anything.
+SELECT run_id, datasets, models FROM lineages WHERE run_id = ANY(ARRAY(
+    SELECT run_id FROM inputs WHERE run_id = ANY($1::uuid[])
+    UNION SELECT run_id FROM run_models WHERE run_id = ANY($1::uuid[])
+))
 
 -- name: prune
 -- What changed more than $1 seconds ago. Below the oldest mark everything is gone already.

@@ -21,7 +21,7 @@ ACTIVE: Final = 1
 DELETED: Final = 2
 
 RUNS: Final = 1
-TOUCHED: Final = {Group.ATTRIBUTE: RUNS, Group.PARAM: 2, Group.TAG: 4, Group.METRIC: 8}
+TOUCHED: Final = {Group.ATTRIBUTE: RUNS, Group.PARAM: 2, Group.TAG: 4, Group.METRIC: 8, Group.DATASET: 16}
 """The numbers of ``touched.what``."""
 
 
@@ -47,7 +47,8 @@ def run_ids(data: bytes | None) -> RunIds:
 class Cached:
     """A column of the cache: its values, and which of them are to be read again."""
 
-    def __init__(self, count: int, table: TextTable | None) -> None:
+    def __init__(self, count: int, table: TextTable | None, texts: type[Texts] = Texts) -> None:
+        self._texts = texts
         self.values = np.zeros(0)
         self.codes = np.zeros(0, np.int32)
         self.present = np.zeros(0, np.bool_)
@@ -90,7 +91,7 @@ class Cached:
         """The values of these runs, in their order."""
         if self.table is None:
             return Numbers(self.values[positions], self.present[positions])
-        return Texts(self.codes[positions], self.table)
+        return self._texts(self.codes[positions], self.table)
 
     def stale_among(self, positions: Positions) -> Mask:
         """Which of these runs are to be read again."""

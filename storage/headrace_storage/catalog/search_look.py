@@ -19,6 +19,7 @@ from headrace_storage.search.columns import (
     Positions,
     RunIdTexts,
     Texts,
+    TextSets,
     TextTable,
     hex_digits,
 )
@@ -38,8 +39,13 @@ _MANY: Final = 8
 _NUMBER_BYTES: Final = 10
 """Of a run in a column of numbers."""
 
-_TEXTS: Final = {Group.PARAM: "parameter", Group.TAG: "tag", Group.ATTRIBUTE: "attribute"}
-_SIZES: Final = {Group.PARAM: "size_of_parameter", Group.TAG: "size_of_tag"}
+_TEXTS: Final = {
+    Group.PARAM: "parameter",
+    Group.TAG: "tag",
+    Group.ATTRIBUTE: "attribute",
+    Group.DATASET: "dataset",
+}
+_SIZES: Final = {Group.PARAM: "size_of_parameter", Group.TAG: "size_of_tag", Group.DATASET: "size_of_dataset"}
 """The statements that read texts, and those that say how many bytes it will be, where that is not bounded."""
 
 _NUMBER_OF: Final = {"last": "last_value", "min": "minimum", "max": "maximum", "first": "first_value"}
@@ -130,8 +136,6 @@ class Look:
         runs = self._cache.runs
         if field == RUN_ID:
             return RunIdTexts(runs.run_id[positions])
-        if field.group is Group.DATASET:  # no run has one: they cannot be logged yet
-            return Texts(np.full(len(positions), -1, np.int32), TextTable())
         if not field.is_number:
             return await self._texts(field, positions)
         times = (runs.start_time if field.key == "start_time" else runs.end_time)[positions]
@@ -140,7 +144,8 @@ class Look:
     async def _texts(self, field: Field, positions: Positions) -> Column:
         cached = self._cache.column(field)
         if cached is None:
-            cached = Cached(len(self._cache), TextTable())
+            kind = TextSets if field.group is Group.DATASET else Texts
+            cached = Cached(len(self._cache), TextTable(), kind)
             if len(positions) <= _FEW:
                 await self._read_texts(cached, field, positions)
                 return cached.at(positions)

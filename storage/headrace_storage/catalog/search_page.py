@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from headrace_storage.catalog.connection import Connection
+from headrace_storage.catalog.lineage import lineage_of
 from headrace_storage.catalog.queries import Queries
 from headrace_storage.catalog.search_look import Look
 from headrace_storage.model import Run, RunStatus
@@ -54,6 +56,9 @@ async def read_page(connection: Connection, look: Look, positions: Positions) ->
 async def _read(connection: Connection, look: Look, positions: Positions) -> list[FoundRun]:
     ids = look.hex_digits(positions)
     found = {run.run.run_id: run for run in map(_found, await connection.fetch(_QUERIES["page"], ids))}
+    for run_id, datasets, models in await connection.fetch(_QUERIES["lineages_of_page"], ids):
+        run = found[run_id.hex]
+        found[run_id.hex] = run._replace(run=replace(run.run, lineage=lineage_of(datasets, models)))
     if len(fresh := look.unfolded_among(positions)):
         for run_id, latest in (await _latest(look, fresh)).items():
             found[run_id] = found[run_id]._replace(latest=latest)
@@ -95,5 +100,6 @@ async def _latest(look: Look, positions: Positions) -> dict[str, Latest]:
 def _size(found: FoundRun) -> int:
     run, latest = found
     texts: list[Iterable[str]] = [run.params, run.params.values(), run.tags, run.tags.values(), latest.keys]
+    texts += [used.dataset for used in run.lineage.datasets]
     entries = len(run.params) + len(run.tags) + len(latest.keys)
     return _ENTRY_BYTES * entries + sum(sum(map(len, some)) for some in texts)

@@ -3,6 +3,7 @@
 All columns of a search have one length; position i is the same run in each.
 """
 
+import json
 import operator
 import re
 from bisect import bisect_left
@@ -160,6 +161,33 @@ class Texts:
         text = str(place[1])
         before = bisect_left(self.table.order()[1], text)
         return before if text in self.table.places else before - 0.5
+
+
+class TextSets(Texts):
+    """Several texts each, as JSON lists; a condition holds if it does of one of them: MLflow's rule."""
+
+    def matches(self, comparison: str, value: Value) -> Mask:
+        """A run without a text matches only IS NULL."""
+        present = self.codes >= 0
+        if comparison.startswith("IS"):
+            return super().matches(comparison, value)
+        texts = [json.loads(text) for text in self.table.texts]
+        test = _test(comparison, value)
+        chosen = np.array([any(map(test, some)) for some in texts], np.bool_)
+        return chosen[self.codes] & present if len(chosen) else present
+
+    def take(self, positions: Positions) -> "TextSets":
+        """The values at some positions."""
+        return TextSets(self.codes[positions], self.table)
+
+
+def _test(comparison: str, value: Value) -> Callable[[str], bool]:
+    if comparison in ("LIKE", "ILIKE"):
+        return matcher(str(value), ignore_case=comparison == "ILIKE")
+    wanted = frozenset(value if isinstance(value, tuple) else (value,))
+    if comparison in ("=", "IN"):
+        return wanted.__contains__
+    return lambda text: text not in wanted
 
 
 class RunIdTexts:

@@ -1,0 +1,79 @@
+"""MLflow's own loaders read the folders of models that Headrace wrote, and the other way round."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import headrace
+from headrace.models import infer_signature
+
+mlflow = pytest.importorskip("mlflow")
+
+FRAME = pd.DataFrame(np.random.default_rng(1).random((40, 3)), columns=list("abc"))
+TARGET = FRAME["a"] * 2 + FRAME["b"]
+
+
+def models() -> list[Any]:
+    from sklearn.linear_model import LinearRegression  # noqa: PLC0415
+
+    made = [pytest.param("sklearn", LinearRegression().fit(FRAME, TARGET), {}, id="sklearn")]
+    cloudpickle = {"serialization_format": "cloudpickle"}
+    made.append(
+        pytest.param("sklearn", LinearRegression().fit(FRAME, TARGET), cloudpickle, id="sklearn pickle")
+    )
+    try:
+        xgboost = import_module("xgboost")
+
+        made.append(
+            pytest.param("xgboost", xgboost.XGBRegressor(n_estimators=3).fit(FRAME, TARGET), {}, id="xgboost")
+        )
+        booster = xgboost.train({}, xgboost.DMatrix(FRAME, TARGET), 3)
+        made.append(pytest.param("xgboost", booster, {}, id="xgboost booster"))
+    except ImportError:
+        pass
+    try:
+        lightgbm = import_module("lightgbm")
+
+        small = {"verbose": -1, "min_data_in_leaf": 2}
+        booster = lightgbm.train(small, lightgbm.Dataset(FRAME, TARGET), 3)
+        made.append(pytest.param("lightgbm", booster, {}, id="lightgbm booster"))
+        model = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1, min_child_samples=2).fit(FRAME, TARGET)
+        made.append(pytest.param("lightgbm", model, {}, id="lightgbm"))
+    except ImportError:
+        pass
+    return made
+
+
+@pytest.mark.parametrize(("flavor", "model", "options"), models())
+def test_mlflow_loads_what_headrace_saved(flavor: str, model: Any, options: Any, tmp_path: Path) -> None:
+    signature = infer_signature(FRAME, np.zeros(3))
+    ours, theirs = getattr(headrace, flavor), getattr(mlflow, flavor)
+    ours.save_model(model, tmp_path / "m", signature=signature, input_example=FRAME[:2], **options)
+    function = mlflow.pyfunc.load_model(str(tmp_path / "m"))
+    expected = headrace.pyfunc.load_model(tmp_path / "m").predict(FRAME)
+    np.testing.assert_allclose(function.predict(FRAME), expected)
+    assert type(theirs.load_model(str(tmp_path / "m"))) is type(model)
+    loaded = mlflow.models.Model.load(str(tmp_path / "m"))
+    assert loaded.signature == mlflow.models.infer_signature(FRAME, np.zeros(3))
+    pd.testing.assert_frame_equal(loaded.load_input_example(str(tmp_path / "m")), FRAME[:2])
+
+
+@pytest.mark.parametrize(("flavor", "model", "options"), models())
+def test_headrace_loads_what_mlflow_saved(flavor: str, model: Any, options: Any, tmp_path: Path) -> None:
+    signature = mlflow.models.infer_signature(FRAME, np.zeros(3))
+    getattr(mlflow, flavor).save_model(model, str(tmp_path / "m"), signature=signature, **options)
+    loaded = headrace.pyfunc.load_model(tmp_path / "m")
+    expected = mlflow.pyfunc.load_model(str(tmp_path / "m")).predict(FRAME)
+    np.testing.assert_allclose(loaded.predict(FRAME), expected)
+    assert loaded.signature == infer_signature(FRAME, np.zeros(3))
+    assert type(getattr(headrace, flavor).load_model(tmp_path / "m")) is type(model)
+
+
+@pytest.mark.parametrize("params", [None, {"a": 1}, {"a": [1.0, 2.0], "b": "x", "c": True}])
+def test_signatures(params: Any) -> None:
+    ours = infer_signature(FRAME, TARGET, params)
+    assert ours.to_dict() == mlflow.models.infer_signature(FRAME, TARGET, params).to_dict()
