@@ -1,9 +1,11 @@
 """Fixtures of the tests that need a migrated catalog."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from artifact_server import Served, served_artifacts
 from catalog_daemon import Daemon
 from headrace_storage.catalog.database import Database
 
@@ -19,3 +21,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def daemon(database: Database) -> Daemon:
     return await Daemon.start(database)
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """The daemon's HTTP side, without a catalog."""
+    async with served_artifacts(tmp_path / "store") as serving:
+        yield serving

@@ -7,74 +7,17 @@ import json
 import os
 import random
 import socket
-import struct
 import tarfile
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
 
-from headrace_ingest.activity import Activity
-from headrace_ingest.artifacts import Artifacts
-from headrace_ingest.http.app import application
-from headrace_ingest.http.artifacts import ArtifactRoutes
-from headrace_ingest.http.hosts import Hosts
-from headrace_ingest.http.server import HttpServer
-from headrace_ingest.ports import reserve
-from headrace_storage.errors import CatalogUnavailableError, NotFoundError
-from headrace_storage.objects import Locations
-from http_peer import Answer, ask
+from artifact_server import RUN, OneRun, Served, pack
+from http_peer import ask
 
-RUN = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
 UPLOAD = "a" * 32
-
-
-class FakeRuns:
-    up = True
-
-    async def artifact_uri(self, run_id: str) -> str:
-        if run_id == RUN:
-            return f"headrace-artifacts:/0/{RUN}/artifacts"
-        raise NotFoundError("run", run_id)
-
-    async def reachable(self) -> None:
-        if not self.up:
-            raise CatalogUnavailableError("it is away")
-
-
-class Served(NamedTuple):
-    port: int
-    root: Path
-    runs: FakeRuns
-
-    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | None) -> Answer:
-        return await ask(self.port, method, f"/api/headrace/v1/runs/{RUN}/{path}", body, **headers)
-
-    def files(self) -> list[str]:
-        """Everything that is in the store, but for its folder of uploads."""
-        found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
-        return sorted(path for path in found if not path.startswith(".uploads/"))
-
-    def uploads(self) -> list[str]:
-        """What is on its way, or was left."""
-        return [path.name for path in (self.root / ".uploads").iterdir()]
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    runs: Any = FakeRuns()
-    root = tmp_path / "store"
-    routes = ArtifactRoutes(Artifacts(Locations(root), {"runs": runs.artifact_uri}), 1 << 20).routes()
-    app = application(routes, runs.reachable, Hosts(["daemon.example"]), Activity())
-    with reserve("127.0.0.1", 0) as reserved:
-        port = reserved.getsockname()[1]
-        server = HttpServer(app, "127.0.0.1", port, 1)
-        await server.start()
-        yield Served(port, root, runs)
-        await server.stop()
 
 
 def sha256(data: bytes) -> str:
@@ -192,14 +135,6 @@ async def test_what_is_not_what_was_meant_is_not_stored(served: Served) -> None:
     assert (served.files(), served.uploads()) == ([], [])
 
 
-def pack(**files: bytes) -> bytes:
-    body = b""
-    for path, data in files.items():
-        head = json.dumps({"path": path, "size": len(data), "sha256": sha256(data)}).encode()
-        body += struct.pack("<I", len(head)) + head + data
-    return body
-
-
 async def test_many_small_files_at_once(served: Served) -> None:
     files = {f"d{number % 3}/{number}": str(number).encode() for number in range(50)}
     assert (await served.ask("POST", "artifact-pack", pack(**files))).json == {"files": 50}
@@ -226,97 +161,12 @@ async def test_a_folder_as_an_archive(served: Served) -> None:
         assert tar.getnames() == sorted(files)[1:4]
 
 
-async def test_names_stay_inside(served: Served, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("what it holds")
-    names = [
-        *("..", "../x", "a/../../x", "/etc/passwd", "//etc/passwd", "a//b", "a/./b", "a/", "C:/x", "c:x"),
-        *("%2e%2e/%2e%2e/secret", "%2e%2e%2fx", "..%2f..%2f..%2fsecret", "%00", "a%00b", "a%5cb", "..%5cx"),
-        *(
-            "con",
-            "NUL.txt",
-            "a/AUX",
-            "x" * 4096,
-            "a/" * 2000 + "a",
-            "e%CC%81",
-            "%ff",
-            "%c0%ae%c0%ae/x",
-            "a%0ab",
-        ),
-        *("a.", "a%20", "%ef%bf%bd", "%2fetc%2fpasswd", "%e2%80%ae/..", "....//x"),
-    ]
-    for name in names:
-        for method in ("PUT", "GET", "DELETE"):
-            answer = await served.ask(method, f"artifacts/{name}", b"x" if method == "PUT" else b"")
-            assert answer.status in (400, 404, 405), (method, name, answer)
-            assert b"what it holds" not in answer.body
-        listed = await served.ask("GET", f"artifacts?path={name}")
-        assert listed.status in (200, 400), (name, listed)
-        if listed.status == 200:
-            assert listed.json == {"files": []}
-        told = json.dumps({"path": name, "sha256": sha256(b""), "size": 0}).encode()
-        if "%" not in name:
-            assert (await served.ask("POST", f"uploads/{UPLOAD}", told)).status == 400
-    # Twice encoded is once decoded: a funny name, and a file inside.
-    assert (await served.ask("PUT", "artifacts/%252e%252e%252fx", b"x")).status == 200
-    assert served.files() == [f"0/{RUN}/artifacts/%2e%2e%2fx"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "store"]
-
-
-@pytest.mark.parametrize("where", ["artifacts", "artifacts/in"])
-async def test_links_are_not_followed(served: Served, tmp_path: Path, where: str) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "f").write_text("kept")
-    link = served.root / "0" / RUN / where
-    link.parent.mkdir(parents=True)
-    link.symlink_to(outside)
-    inside = where.removeprefix("artifacts").lstrip("/")
-    path = f"artifacts/{inside}/f".replace("//", "/")
-    assert (await served.ask("GET", path)).status == 404
-    assert (await served.ask("PUT", path, b"x")).status == 400
-    assert (
-        await served.ask("POST", "artifact-pack", pack(**{path.removeprefix("artifacts/"): b"x"}))
-    ).status == 400
-    assert (await served.ask("DELETE", path)).json == {"deleted": False}
-    assert (await served.ask("GET", "artifact-archive")).body == bytes(1024)
-    assert (outside / "f").read_text() == "kept"
-
-
 async def test_a_file_in_the_way_of_a_folder_and_back(served: Served) -> None:
     await served.ask("PUT", "artifacts/a", b"x")
     assert (await served.ask("PUT", "artifacts/a/b", b"x")).status == 400
     await served.ask("PUT", "artifacts/d/e", b"x")
     assert (await served.ask("PUT", "artifacts/d", b"x")).status == 400
     assert served.uploads() == []
-
-
-async def test_whose_name_is_called(served: Served) -> None:
-    own = (
-        "localhost",
-        f"127.0.0.1:{served.port}",
-        "[::1]",
-        "10.1.2.3:80",
-        "daemon.example:7080",
-        "DAEMON.example",
-    )
-    for host in own:
-        assert (await served.ask("GET", "artifacts", host=host)).status == 200, host
-    others = ("evil.example", "", "localhost.evil.example", "evil.example@localhost", "localhost:x", None)
-    for other in others:
-        assert (await served.ask("GET", "artifacts", host=other)).status in (400, 403), other
-    page = f"http://127.0.0.1:{served.port}"
-    assert (await served.ask("GET", "artifacts", origin=page)).status == 200
-    for origin in ("http://evil.example", "null", page + "0", "file://"):
-        assert (await served.ask("PUT", "artifacts/f", b"x", origin=origin)).status == 403
-    assert (await served.ask("GET", "artifacts", sec_fetch_site="cross-site")).status == 403
-    assert served.files() == []
-
-
-async def test_bodies_are_bounded(served: Served) -> None:
-    assert (await served.ask("PUT", "artifacts/f", bytes((1 << 20) + 1))).status == 413
-    assert (await served.ask("PATCH", f"uploads/{UPLOAD}", bytes(1 << 20), upload_offset="0")).status == 204
-    assert (await served.ask("PATCH", f"uploads/{UPLOAD}", b"x", upload_offset=str(1 << 20))).status == 413
-    assert served.files() == []
 
 
 async def test_routes_and_runs_that_are_none(served: Served) -> None:
@@ -334,11 +184,11 @@ async def test_routes_and_runs_that_are_none(served: Served) -> None:
 async def test_how_the_daemon_is(served: Served) -> None:
     assert (await ask(served.port, "GET", "/healthz", host="any.name")).status == 200
     assert (await ask(served.port, "GET", "/readyz")).status == 200
-    FakeRuns.up = False
+    OneRun.up = False
     try:
         assert (await ask(served.port, "GET", "/readyz")).status == 503
     finally:
-        FakeRuns.up = True
+        OneRun.up = True
 
 
 async def test_answers_leave_at_once(served: Served) -> None:
@@ -360,61 +210,3 @@ async def test_answers_leave_at_once(served: Served) -> None:
                 except OSError:
                     continue
         await asyncio.sleep(0.01)
-
-
-async def test_a_fuzz_of_paths(served: Served, tmp_path: Path) -> None:
-    """Whatever is made of these, and however often it is encoded: what is stored is inside."""
-    rng = random.Random(11)
-    parts = [
-        "..",
-        ".",
-        "",
-        "a",
-        "é",
-        "e\u0301",
-        "con",
-        "\0",
-        "\\",
-        "C:",
-        "~",
-        "%",
-        "/",
-        "\u202e",
-        "x" * 255,
-        "aux.txt",
-    ]
-    parts += [
-        ".uploads",
-        "artifacts",
-        RUN,
-        "0",
-        "\ufffd",
-        " ",
-        "a.",
-        "?",
-        "#",
-        ";",
-        "*",
-        "\r\n",
-        "\u2025",
-        "\uff0e\uff0e",
-    ]
-    (tmp_path / "canary").write_text("canary")
-    stored = set()
-    for _ in range(200):
-        path = rng.choice(["/", "%2f", "\\"]).join(rng.choices(parts, k=rng.randint(1, 5)))
-        target = path
-        for _ in range(rng.randint(1, 3)):
-            target = quote(target, safe=rng.choice(["", "/", "/%."]))
-        answer = await served.ask("PUT", f"artifacts/{target}", b"x")
-        assert answer.status in (200, 400, 404, 405), (target, answer)
-        if answer.status == 200:
-            stored.add(answer.json["path"])
-        for method, where in (("GET", "artifacts/"), ("DELETE", "artifacts/../"), ("GET", "artifacts?path=")):
-            assert (await served.ask(method, where + target)).status in (200, 400, 404, 405)
-    assert stored
-    prefix = f"0/{RUN}/artifacts/"
-    assert set(served.files()) <= {prefix + path for path in stored}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["canary", "store"]
-    assert sorted(path.name for path in served.root.iterdir()) == [".uploads", "0"]
-    assert served.uploads() == []

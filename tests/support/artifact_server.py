@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import random
 import socket
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from headrace_ingest.activity import Activity
 from headrace_ingest.artifacts import Artifacts
@@ -16,8 +19,9 @@ from headrace_ingest.http.artifacts import ArtifactRoutes
 from headrace_ingest.http.hosts import Hosts
 from headrace_ingest.http.server import HttpServer
 from headrace_ingest.ports import reserve
-from headrace_storage.errors import NotFoundError
+from headrace_storage.errors import CatalogUnavailableError, NotFoundError
 from headrace_storage.objects import Locations
+from http_peer import Answer, ask
 
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -25,13 +29,16 @@ RUN = "0123456789abcdef0123456789abcdef"
 class OneRun:
     """A catalog with one run, in the experiment 0."""
 
+    up = True
+
     async def artifact_uri(self, run_id: str) -> str:
         if run_id == RUN:
             return f"headrace-artifacts:/0/{RUN}/artifacts"
         raise NotFoundError("run", run_id)
 
     async def reachable(self) -> None:
-        pass
+        if not self.up:
+            raise CatalogUnavailableError("it is away")
 
 
 @contextlib.contextmanager
@@ -105,3 +112,48 @@ class CuttingProxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+class Served(NamedTuple):
+    """A server in the test's loop."""
+
+    port: int
+    root: Path
+    runs: OneRun
+
+    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | None) -> Answer:
+        return await ask(self.port, method, f"/api/headrace/v1/runs/{RUN}/{path}", body, **headers)
+
+    def files(self) -> list[str]:
+        """Everything that is in the store, but for its folder of uploads."""
+        found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+        return sorted(path for path in found if not path.startswith(".uploads/"))
+
+    def uploads(self) -> list[str]:
+        """What is on its way, or was left."""
+        return [path.name for path in (self.root / ".uploads").iterdir()]
+
+
+@contextlib.asynccontextmanager
+async def served_artifacts(root: Path) -> AsyncIterator[Served]:
+    """Serves files of up to 1 MiB, also as ``daemon.example``."""
+    runs: Any = OneRun()
+    routes = ArtifactRoutes(Artifacts(Locations(root), {"runs": runs.artifact_uri}), 1 << 20).routes()
+    app = application(routes, runs.reachable, Hosts(["daemon.example"]), Activity())
+    with reserve("127.0.0.1", 0) as reserved:
+        port = reserved.getsockname()[1]
+        server = HttpServer(app, "127.0.0.1", port, 1)
+        await server.start()
+        yield Served(port, root, runs)
+        await server.stop()
+
+
+def pack(**files: bytes) -> bytes:
+    """A body of small files."""
+    body = b""
+    for path, data in files.items():
+        head = json.dumps(
+            {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        ).encode()
+        body += struct.pack("<I", len(head)) + head + data
+    return body
