@@ -126,7 +126,7 @@ def test_the_policy_is_that_of_when_the_run_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core = Core("headrace://127.0.0.1:1", Settings(journal_dir=tmp_path, shipper="agent"))
-    monkeypatch.setattr(core, "_watch", lambda _: None)
+    monkeypatch.setattr(core, "watch", lambda _: None)
     assert type(core.run_log(RUN, "a")) is RunLog
     monkeypatch.setenv("HEADRACE_STEP_POLICY", "reject")
     assert type(core.run_log(OTHER, "a")) is OrderedLog
