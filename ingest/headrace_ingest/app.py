@@ -20,10 +20,12 @@ from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_ho
 from headrace_ingest.http.app import application
 from headrace_ingest.http.artifacts import ArtifactRoutes
 from headrace_ingest.http.hosts import Hosts
+from headrace_ingest.http.mlflow.routes import Parts, mlflow_routes
 from headrace_ingest.http.server import HttpServer
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.memory import return_freed_memory
 from headrace_ingest.models import ModelsService
+from headrace_ingest.own_writer import OwnWriter
 from headrace_ingest.presence import Presence
 from headrace_ingest.server import Server
 from headrace_ingest.service import IngestService
@@ -145,7 +147,9 @@ async def serve(
             activity=activity,
             bounds=config.bounds,
         )
-        http = _http(config, artifacts, runs, activity) if config.http_port else None
+        own_writer = OwnWriter(writers, committer, config.bounds)
+        parts = Parts(tracking, runs, history, own_writer, artifacts)
+        http = _http(config, parts, activity) if config.http_port else None
         models = ModelsService(
             Datasets(for_calls),
             LoggedModels(for_calls),
@@ -188,7 +192,9 @@ async def serve(
                 await http.start()
             ready()
             await stop.wait()
-            draining = tasks.create_task(_drain(ingest, server, http, committer, commits, incarnation))
+            draining = tasks.create_task(
+                _drain(ingest, server, http, own_writer, committer, commits, incarnation)
+            )
             _, late = await asyncio.wait({draining}, timeout=DRAIN_SECONDS)
             if late:
                 log.warning("the end takes too long, journals keep what is not committed")
@@ -203,6 +209,7 @@ async def _drain(  # noqa: PLR0917
     ingest: IngestService,
     server: Server,
     http: HttpServer | None,
+    own_writer: OwnWriter,
     committer: Committer,
     commits: asyncio.Task[None],
     incarnation: Incarnation,
@@ -211,6 +218,7 @@ async def _drain(  # noqa: PLR0917
     ingest.drain()
     http_stops = asyncio.create_task(http.stop()) if http is not None else None
     await server.stop(DRAIN_SECONDS - _LAST_COMMITS_SECONDS)
+    own_writer.close()
     committer.close()
     await commits
     if http_stops is not None:
@@ -257,10 +265,10 @@ def _locations(config: Config) -> Locations:
         raise StartError(problem) from error
 
 
-def _http(config: Config, artifacts: Artifacts, runs: Runs, activity: Activity) -> HttpServer:
+def _http(config: Config, parts: Parts, activity: Activity) -> HttpServer:
     names = (*config.allowed_hosts, socket.gethostname(), socket.getfqdn())
-    routes = ArtifactRoutes(artifacts, config.bounds.artifact).routes()
-    application_ = application(routes, runs.reachable, Hosts(names), activity)
+    routes = ArtifactRoutes(parts.artifacts, config.bounds.artifact).routes() + mlflow_routes(parts)
+    application_ = application(routes, parts.runs.reachable, Hosts(names), activity)
     return HttpServer(application_, config.host, config.http_port, _LAST_COMMITS_SECONDS)
 
 

@@ -1,16 +1,28 @@
 """A writer that is open on a stream: what arrives for it, and what has to be said to it."""
 
 from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
 from headrace_ingest.admission import Claim, RefusedError
 from headrace_ingest.attendance import Attendance
 from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.kept import Share
-from headrace_ingest.outbox import Outbox
 from headrace_ingest.session import Session
 from headrace_proto.v1.ingest_pb2 import Refused
 from headrace_storage.model import OpenedWriter, Reject
+
+
+class Answers(Protocol):
+    """Where what has to be said to a writer goes: a stream's ``Outbox``, or the daemon's own writer."""
+
+    def acknowledge(self, handle: int, committed: int, rejects: Sequence[Reject]) -> None:
+        """Everything below ``committed`` is durable and visible, but for ``rejects``."""
+        ...
+
+    def refuse(self, handle: int, refusal: RefusedError) -> None:
+        """The writer is not taken (any more)."""
+        ...
 
 
 class Lane:
@@ -24,7 +36,7 @@ class Lane:
         handle: int,
         claim: Claim,
         opened: OpenedWriter,
-        outbox: Outbox,
+        outbox: Answers,
         attendance: Attendance | None = None,
         *,
         bounds: Bounds = DEFAULTS,
@@ -37,7 +49,7 @@ class Lane:
         self.session = Session(claim.writer, opened, bounds, share)
         self.order_time = opened.order_time
         self.refused = False
-        self._outbox: Outbox | None = outbox
+        self._outbox: Answers | None = outbox
         self._attendance = None if claim.orphaned else attendance
         if self._attendance:
             self._attendance.enter(self)

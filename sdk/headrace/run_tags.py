@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from headrace import source, surroundings, values
 from headrace.errors import InvalidArgumentError
-from headrace.names import default_run_name
+from headrace_proto.names import default_run_name
 
 USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"

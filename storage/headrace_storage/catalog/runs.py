@@ -6,10 +6,11 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from headrace_storage.catalog.apply import apply_changes, lock_runs, parents_in
+from headrace_storage.catalog.changes import RUN_NAME_TAG
 from headrace_storage.catalog.commit import reject_of
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
-from headrace_storage.catalog.experiments import experiment_by_id
+from headrace_storage.catalog.experiments import ACTIVE, experiment_by_id
 from headrace_storage.catalog.lineage import lineage_of
 from headrace_storage.catalog.placement import place_runs
 from headrace_storage.catalog.queries import Queries
@@ -123,6 +124,38 @@ class Runs:
             NotFoundError: there is none.
         """
         return await self._mark("restore", run_id)
+
+    async def stage(self, run_id: str) -> str:
+        """``active`` or ``deleted``. Raises as :meth:`get_run` does."""
+        async with self._database.acquire() as connection:
+            stage: str | None = await connection.fetchval(_QUERIES["stage"], _uuid(run_id))
+        if stage is None:
+            raise NotFoundError("run", run_id)
+        return stage
+
+    async def update(
+        self, run_id: str, status: RunStatus | None, end_time: int | None, run_name: str | None
+    ) -> Run:
+        """The run after a change of what is not ``None``, as MLflow's REST API has it: nothing else changes.
+
+        Raises:
+            NotFoundError: there is none.
+            InvalidArgumentError: it is deleted.
+        """
+        id_ = _uuid(run_id)
+
+        async def work(connection: Connection) -> Run:
+            stage = await connection.fetchval(_QUERIES["lock_stage"], id_)
+            if stage is None:
+                raise NotFoundError("run", run_id)
+            if stage != ACTIVE:
+                raise InvalidArgumentError("run_id", f"names the deleted run {run_id}; restore it first")
+            await connection.execute(_QUERIES["update"], id_, status, end_time, run_name)
+            if run_name is not None:
+                await connection.execute(_QUERIES["name_tag"], id_, RUN_NAME_TAG, run_name)
+            return _run(await connection.fetchrow(_QUERIES["get_run"], id_))
+
+        return await self._database.retrying(work)
 
     async def _mark(self, how: str, run_id: str) -> Run:
         id_ = _uuid(run_id)

@@ -21,6 +21,21 @@ WHERE run_id = $1 AND lifecycle_stage = 'active'
 -- name: restore
 UPDATE runs SET lifecycle_stage = 'active', deleted_at = NULL WHERE run_id = $1 AND lifecycle_stage = 'deleted'
 
+-- name: stage
+SELECT lifecycle_stage FROM runs WHERE run_id = $1
+
+-- name: lock_stage
+SELECT lifecycle_stage FROM runs WHERE run_id = $1 FOR NO KEY UPDATE
+
+-- name: update
+UPDATE runs
+SET status = coalesce($2, status), end_time = coalesce($3, end_time), run_name = coalesce($4, run_name), lapsed = false
+WHERE run_id = $1
+
+-- name: name_tag
+INSERT INTO tags (run_id, key, value) VALUES ($1, $2, $3)
+ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value
+
 -- name: list_rejects
 SELECT writer_id, first, end_, code, message, run_id, (extract(epoch FROM created_at) * 1000)::bigint AS created_at
 FROM rejects WHERE $1::uuid IS NULL OR run_id = $1

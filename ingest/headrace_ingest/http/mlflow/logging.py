@@ -1,0 +1,165 @@
+"""What is logged: metrics, params and tags. The answer comes when they are durable and visible."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from headrace_ingest.http.mlflow.given import Given
+from headrace_ingest.http.mlflow.names import check_batch, checked_key, param, tag
+from headrace_ingest.http.mlflow.shapes import answer
+from headrace_ingest.http.mlflow.stages import Stages
+from headrace_ingest.http.problems import Problem
+from headrace_ingest.own_writer import NO_POINTS, OwnWriter, Points
+from headrace_proto.limits import MAX_TIMESTAMP
+from headrace_proto.v1.tracking_pb2 import RunChange
+from headrace_storage.catalog.changes import RUN_NAME_TAG
+from headrace_storage.catalog.runs import Runs
+from headrace_storage.errors import InvalidArgumentError, NotFoundError
+
+ANSWER_SECONDS: Final = 50.0
+"""After so long a client is told to send again; its own patience is 120 seconds. Points count once."""
+
+_LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
+
+_STATUS: Final = {"RESOURCE_DOES_NOT_EXIST": 404}
+"""Of what is refused; 400 otherwise."""
+
+
+class LoggingRoutes:
+    """``runs/log-...``, ``runs/set-tag``, ``runs/delete-tag``."""
+
+    def __init__(self, writer: OwnWriter, runs: Runs, stages: Stages) -> None:
+        self._writer = writer
+        self._runs = runs
+        self._stages = stages
+
+    async def log_metric(self, given: Given) -> Response:
+        """A point."""
+        run_id = given.run_id()
+        columns = _Columns()
+        columns.add_one(given)
+        return await self._log(run_id, points=columns.points())
+
+    async def log_param(self, given: Given) -> Response:
+        """A param, which is written once."""
+        run_id = given.run_id()
+        return await self._log(run_id, before=[param(given.text("key", required=True), given.text("value"))])
+
+    async def set_tag(self, given: Given) -> Response:
+        """A tag, over what it was."""
+        run_id, key, value = given.run_id(), given.text("key", required=True), given.text("value")
+        return await self._log(run_id, after=[*_tag(key, value)])
+
+    async def delete_tag(self, given: Given) -> Response:
+        """Takes a tag away."""
+        key = given.text("key", required=True)
+        run_id = await self._stages.check(given.run_id())
+        if key not in (await self._runs.get_run(run_id)).tags:
+            raise NotFoundError(f"tag of run {run_id}", key)
+        change = RunChange()
+        change.delete_tag.key = key
+        return await self._log(run_id, after=[change])
+
+    async def log_batch(self, given: Given) -> Response:
+        """Points, params and tags. What breaks a rule by itself refuses all, before anything is logged."""
+        run_id = given.run_id()
+        metrics, params, tags = given.raw("metrics"), given.items("params"), given.items("tags")
+        check_batch(len(metrics), len(params), len(tags))
+        columns = _Columns()
+        columns.add(metrics)
+        before = [
+            param(each.text("key", required=True), each.text("value"), f"params[{number}].")
+            for number, each in enumerate(params)
+        ]
+        keys = [change.param.key for change in before]
+        if len(set(keys)) < len(keys):
+            raise InvalidArgumentError("params", "have a key twice")
+        after = [
+            change
+            for number, each in enumerate(tags)
+            for change in _tag(each.text("key", required=True), each.text("value"), f"tags[{number}].")
+        ]
+        return await self._log(run_id, before, columns.points(), after)
+
+    async def _log(
+        self,
+        run_id: str,
+        before: Sequence[RunChange] = (),
+        points: Points = NO_POINTS,
+        after: Sequence[RunChange] = (),
+    ) -> Response:
+        run_id = await self._stages.check(run_id)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                rejects = await self._writer.log(run_id, before, points, after)
+        except TimeoutError:
+            message = "the database does not answer; it may be stored later: send it again"
+            raise Problem(503, "TEMPORARILY_UNAVAILABLE", message) from None
+        for reject in rejects:
+            raise Problem(_STATUS.get(reject.code, 400), reject.code, reject.message)
+        return answer({})
+
+
+class _Columns:
+    """Points of a request, as columns."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+        self._steps: list[int] = []
+        self._timestamps: list[int] = []
+        self._values: list[float] = []
+        self._known: set[str] = set()
+
+    def add(self, metrics: Sequence[Any]) -> None:
+        """The points of a batch."""
+        for number, metric in enumerate(metrics):
+            if not (isinstance(metric, dict) and self._is_plain(metric)):
+                self.add_one(Given.item(f"metrics[{number}]", metric), f"metrics[{number}].")
+
+    def _is_plain(self, metric: Mapping[str, Any]) -> bool:
+        """Adds a point that is as clients send it; most are."""
+        try:
+            key, value, timestamp, step = metric["key"], metric["value"], metric["timestamp"], metric["step"]
+        except KeyError:
+            return False
+        if (
+            type(key) is not str
+            or key not in self._known
+            or type(value) is not float
+            or type(timestamp) is not int
+            or not 0 <= timestamp <= MAX_TIMESTAMP
+            or type(step) is not int
+            or not _LEAST <= step <= _LARGEST
+        ):
+            return False
+        self._put(key, value, timestamp, step)
+        return True
+
+    def add_one(self, given: Given, place: str = "") -> None:
+        """A point, whatever it looks like; InvalidArgumentError names it."""
+        key = checked_key(given.text("key", required=True), f"{place}key")
+        value = given.required("value", given.number("value"))
+        timestamp = given.required("timestamp", given.integer("timestamp"))
+        if not 0 <= timestamp <= MAX_TIMESTAMP:
+            raise InvalidArgumentError(
+                f"{place}timestamp", f"is {timestamp} ms, the bounds are 0 and {MAX_TIMESTAMP}"
+            )
+        self._known.add(key)
+        self._put(key, value, timestamp, given.integer("step", 0) or 0)
+
+    def _put(self, key: str, value: float, timestamp: int, step: int) -> None:
+        self._keys.append(key)
+        self._values.append(value)
+        self._timestamps.append(timestamp)
+        self._steps.append(step)
+
+    def points(self) -> Points:
+        return Points(self._keys, self._steps, self._timestamps, self._values)
+
+
+def _tag(key: str, value: str, place: str = "") -> list[RunChange]:
+    """The change that sets a tag. A run cannot lose its name: an empty one changes nothing."""
+    change = tag(key, value, place)
+    return [] if key == RUN_NAME_TAG and not value else [change]

@@ -1,0 +1,124 @@
+"""All routes of MLflow's REST API that work. Whatever is not here answers 404 ENDPOINT_NOT_FOUND."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from headrace_ingest.artifacts import Artifacts
+from headrace_ingest.http.mlflow.artifacts import ArtifactRoutes
+from headrace_ingest.http.mlflow.experiments import ExperimentRoutes
+from headrace_ingest.http.mlflow.given import Given
+from headrace_ingest.http.mlflow.logging import LoggingRoutes
+from headrace_ingest.http.mlflow.metrics import MetricRoutes
+from headrace_ingest.http.mlflow.runs import RunRoutes
+from headrace_ingest.http.mlflow.stages import Stages
+from headrace_ingest.own_writer import OwnWriter
+from headrace_ingest.tracking import TrackingService
+from headrace_storage.catalog.runs import Runs
+from headrace_storage.history import History
+
+VERSION: Final = "3.17.2"
+"""The version of MLflow whose API this is."""
+
+API: Final = "/api/2.0/mlflow/"
+PAGES: Final = "/ajax-api/2.0/mlflow/"
+"""The same, as MLflow's web pages call it."""
+
+SERVER_INFO: Final = {
+    "store_type": None,
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+    "presigned_upload_run_id_supported": False,
+    "presigned_upload_model_id_supported": False,
+    "features_enabled": {"gateway": False},
+}
+"""What MLflow's clients ask before they use it: only what works."""
+
+Method = Callable[[Given], Awaitable[Response]]
+
+
+class Parts(NamedTuple):
+    """What the routes use of the daemon."""
+
+    tracking: TrackingService
+    runs: Runs
+    history: History
+    writer: OwnWriter
+    artifacts: Artifacts
+
+
+def mlflow_routes(parts: Parts) -> list[BaseRoute]:
+    """What ``app.application`` serves."""
+    routes: list[BaseRoute] = [Route("/health", _health), Route("/version", _version)]
+    for prefix in (API, PAGES):
+        info = prefix.replace("2.0", "3.0") + "server-info"
+        routes.append(Route(info, _server_info))
+        routes += [
+            Route(prefix + path, _endpoint(method), methods=[verb])
+            for verb, path, method in _table(parts)
+            if prefix == PAGES or path not in _PAGES_ONLY
+        ]
+    return routes
+
+
+_PAGES_ONLY: Final = frozenset({"metrics/get-history-bulk"})
+
+
+def _table(parts: Parts) -> list[tuple[str, str, Method]]:
+    stages = Stages(parts.runs)
+    experiments = ExperimentRoutes(parts.tracking)
+    runs = RunRoutes(parts.tracking, parts.runs, stages)
+    logging = LoggingRoutes(parts.writer, parts.runs, stages)
+    metrics = MetricRoutes(parts.history)
+    artifacts = ArtifactRoutes(parts.artifacts, parts.runs)
+    return [
+        ("POST", "experiments/create", experiments.create),
+        ("GET", "experiments/get", experiments.get),
+        ("GET", "experiments/get-by-name", experiments.get_by_name),
+        ("POST", "experiments/search", experiments.search),
+        ("GET", "experiments/search", experiments.search),
+        ("POST", "experiments/update", experiments.update),
+        ("POST", "experiments/delete", experiments.delete),
+        ("POST", "experiments/restore", experiments.restore),
+        ("POST", "experiments/set-experiment-tag", experiments.set_tag),
+        ("POST", "experiments/delete-experiment-tag", experiments.delete_tag),
+        ("POST", "runs/create", runs.create),
+        ("GET", "runs/get", runs.get),
+        ("POST", "runs/update", runs.update),
+        ("POST", "runs/search", runs.search),
+        ("POST", "runs/delete", runs.delete),
+        ("POST", "runs/restore", runs.restore),
+        ("POST", "runs/log-metric", logging.log_metric),
+        ("POST", "runs/log-parameter", logging.log_param),
+        ("POST", "runs/set-tag", logging.set_tag),
+        ("POST", "runs/delete-tag", logging.delete_tag),
+        ("POST", "runs/log-batch", logging.log_batch),
+        ("GET", "metrics/get-history", metrics.get_history),
+        ("GET", "metrics/get-history-bulk", metrics.get_history_bulk),
+        ("GET", "metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
+        ("GET", "artifacts/list", artifacts.list),
+    ]
+
+
+def _endpoint(method: Method) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await method(await Given.of(request))
+
+    return endpoint
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("OK")
+
+
+async def _version(_: Request) -> Response:
+    return PlainTextResponse(VERSION)
+
+
+async def _server_info(_: Request) -> Response:
+    return JSONResponse(SERVER_INFO)
