@@ -12,6 +12,7 @@ import headrace
 from beside import Side
 from headrace import active
 from ingest_daemon import DaemonProcess
+from mlflow_server import headrace_over_http, mlflow_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +50,17 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
         headrace.set_tracking_uri("")
         headrace.Client(uris[0]).close()
     daemon.close()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The HTTP addresses of Headrace and of a stock MLflow server."""
+    mlflow = pytest.importorskip("mlflow")
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with headrace_over_http(folder / "data") as ours, mlflow_server(folder) as theirs:
+        before = mlflow.get_tracking_uri()
+        yield ours, theirs
+        mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Self
 
 from starlette.requests import Request
@@ -135,8 +136,10 @@ class Given:
         return size
 
     def _value(self, name: str) -> Any:
-        value = self._fields.get(name)
-        return self._fields.get(_camel(name)) if value is None else value
+        value, other = self._fields.get(name), self._fields.get(_camel(name)) if "_" in name else None
+        if value is not None and other is not None:
+            raise InvalidArgumentError(self._path + name, f"is given as {_camel(name)}, too")
+        return other if value is None else value
 
     def _list(self, name: str) -> list[Any]:
         if self._lists is not None:
@@ -219,6 +222,7 @@ def _number(value: Any) -> float | None:
 _SPECIAL: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
+@cache
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
