@@ -4,114 +4,19 @@ Messages are for people and differ. Ids, times and page tokens are compared by w
 MLflow: ``make test-mlflow``.
 """
 
-import json
-import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from functools import reduce
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import pytest
 from starlette.routing import Route
 
 from headrace_ingest.http.mlflow.routes import API, PAGES, Parts, mlflow_routes
+from rest_peers import BEGIN, Both, Peer
 
 pytest.importorskip("mlflow")
 
 NOBODY: Final = "f" * 32
 NOTHING: Final = "987654"
-BEGIN: Final = 1_700_000_000_000
-
-_OF_A_SERVER: Final = {"sqlstate", "error_class", "message", "workspace"}
-"""What only MLflow's has, or what is for people."""
-
-_TIMES: Final = {"creation_time", "last_update_time"}
-
-
-class Peer:
-    """One of the two, and the ids that it gave."""
-
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-        self.names: dict[str, str] = {}
-        self.asked: set[str] = set()
-
-    def ask(self, method: str, path: str, fields: Any, content_type: str = "application/json") -> Any:
-        """Status and body of the answer; ``$name`` in ``fields`` is an id that was given before."""
-        self.asked.add(f"{method} {path}")
-        for name, id_ in self.names.items():
-            if not isinstance(fields, bytes):
-                fields = json.loads(json.dumps(fields).replace(f"${name}", id_))
-        target, body = f"{self.uri}{path}", None
-        if method == "GET":
-            target += "?" + urlencode(fields, doseq=True)
-        else:
-            body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        request = urllib.request.Request(target, body, method=method)  # noqa: S310
-        request.add_header("Content-Type", content_type)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    def plain(self, value: Any, key: str = "") -> Any:
-        """A body without what differs from server to server."""
-        if isinstance(value, dict):
-            if key == "data" and "metrics" in value:
-                value = value | {"metrics": sorted(value["metrics"], key=lambda metric: metric["key"])}
-            return {name: self.plain(each, name) for name, each in value.items() if name not in _OF_A_SERVER}
-        if isinstance(value, list):
-            each = [self.plain(one, key) for one in value]
-            return sorted(each, key=json.dumps) if key in {"tags", "params"} else each
-        if key in _TIMES and isinstance(value, int) and value > BEGIN:
-            return "a time"
-        return self._named(value, key) if isinstance(value, str) else value
-
-    def _named(self, value: str, key: str) -> str:
-        if key == "next_page_token" or re.fullmatch(r"[a-z]+-[a-z]+-[0-9]{1,4}", value):
-            return "a token or a name"
-        if key == "experiment_id" and value not in self.names.values():
-            return "an experiment"
-        for name, id_ in self.names.items():
-            value = value.replace(id_, f"${name}") if len(id_) == 32 or value == id_ else value
-        return re.sub("[0-9a-f]{32}", "an id", re.sub("(mlflow-artifacts:/)[0-9]+", r"\1N", value))
-
-
-class Both:
-    """Asks both the same."""
-
-    def __init__(self, ours: Peer, theirs: Peer) -> None:
-        self.peers = ours, theirs
-        self.differing: list[Any] = []
-
-    def remember(self, name: str, answers: Any, *place: str) -> None:
-        """The ids that both gave are ``$name`` from now on."""
-        for peer, (status, body) in zip(self.peers, answers, strict=True):
-            assert status == 200, body
-            peer.names[name] = reduce(lambda within, step: within[step], place, body)
-
-    def post(self, path: str, fields: Any = None, **options: str) -> Any:
-        return self.same("POST", API + path, {} if fields is None else fields, **options)
-
-    def get(self, path: str, prefix: str = API, /, **fields: Any) -> Any:
-        return self.same("GET", prefix + path, fields)
-
-    def stricter(self, method: str, path: str, fields: Any) -> None:
-        """MLflow answers 200 and leaves out what it cannot read, and the rest; Headrace refuses it."""
-        (ours, _), (theirs, _) = [peer.ask(method, API + path, fields) for peer in self.peers]
-        assert (ours, theirs) == (400, 200), (path, fields)
-
-    def same(self, method: str, path: str, fields: Any, **options: str) -> Any:
-        answers = [peer.ask(method, path, fields, **options) for peer in self.peers]
-        ours, theirs = (
-            (status, peer.plain(body)) for peer, (status, body) in zip(self.peers, answers, strict=True)
-        )
-        if ours != theirs:
-            self.differing.append((method, path, fields, ours, theirs))
-        return answers
 
 
 @pytest.fixture
@@ -143,6 +48,7 @@ def pair(servers: tuple[str, str]) -> Iterator[Both]:
 
 
 def test_experiments(both: Both) -> None:
+    change: dict[str, Any]
     both.post("experiments/create", {"name": "tagged", "tags": [{"key": "a", "value": "1"}]})
     for fields in ({}, {"name": ""}, {"name": None}, {"name": 5}, {"name": "beside"}, {"name": "x" * 501}):
         both.post("experiments/create", fields)
@@ -201,6 +107,7 @@ def test_experiments_are_changed_and_deleted(both: Both) -> None:
 
 
 def test_experiments_are_searched(both: Both) -> None:
+    change: dict[str, Any]
     ask = {"filter": "name LIKE 'beside%'", "order_by": ["name DESC"], "max_results": 5}
     both.post("experiments/search", ask)
     both.same("GET", API + "experiments/search", ask)
@@ -219,6 +126,7 @@ def test_experiments_are_searched(both: Both) -> None:
 
 
 def test_runs_are_made(both: Both) -> None:
+    change: dict[str, Any]
     run = {"experiment_id": "$e", "start_time": 7, "user_id": "me"}
     both.remember(
         "one", both.post("runs/create", run | {"tags": [{"key": "t", "value": "1"}]}), "run", "info", "run_id"
@@ -260,6 +168,8 @@ def test_runs_are_made(both: Both) -> None:
 
 
 def test_what_is_logged(both: Both) -> None:
+    change: dict[str, Any]
+    fields: dict[str, Any]
     point = {"run_id": "$r", "key": "m", "value": 1.5, "timestamp": BEGIN, "step": 1}
     both.post("runs/log-metric", point)
     for change in (
@@ -360,6 +270,7 @@ def test_batches(both: Both) -> None:
 
 
 def test_histories(both: Both) -> None:
+    change: dict[str, Any]
     ask: dict[str, Any] = {"run_id": "$r", "metric_key": "b"}
     for change in (
         {"max_results": 5},
@@ -400,6 +311,7 @@ def test_histories(both: Both) -> None:
 
 
 def test_runs_are_searched(both: Both) -> None:
+    change: dict[str, Any]
     ask: dict[str, Any] = {
         "experiment_ids": ["$e"],
         "filter": "attributes.user_id = 'me'",
@@ -437,6 +349,7 @@ def test_where_headrace_is_stricter(both: Both) -> None:
 
 
 def test_artifacts(both: Both) -> None:
+    change: dict[str, Any]
     both.get("artifacts/list", run_id="$r")
     for change in ({"path": ".."}, {"path": "/etc"}, {"run_id": NOBODY}, {"run_id": ""}, {"path": "nothing"}):
         both.get("artifacts/list", **({"run_id": "$r"} | change))
