@@ -1,7 +1,7 @@
 """What is logged: metrics, params and tags. The answer comes when they are durable and visible."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -110,32 +110,36 @@ class _Columns:
         self._steps: list[int] = []
         self._timestamps: list[int] = []
         self._values: list[float] = []
-        self._known: set[str] = set()
 
     def add(self, metrics: Sequence[Any]) -> None:
         """The points of a batch."""
-        for number, metric in enumerate(metrics):
-            if not (isinstance(metric, dict) and self._is_plain(metric)):
+        if not self._add_plain(metrics):
+            for number, metric in enumerate(metrics):
                 self.add_one(Given.item(f"metrics[{number}]", metric), f"metrics[{number}].")
 
-    def _is_plain(self, metric: Mapping[str, Any]) -> bool:
-        """Adds a point that is as clients send it; most are."""
+    def _add_plain(self, metrics: Sequence[Any]) -> bool:
+        """Adds points that all are as clients send them, by column: a quarter of the time."""
         try:
-            key, value, timestamp, step = metric["key"], metric["value"], metric["timestamp"], metric["step"]
-        except KeyError:
+            keys = [metric["key"] for metric in metrics]
+            values = [metric["value"] for metric in metrics]
+            timestamps = [metric["timestamp"] for metric in metrics]
+            steps = [metric["step"] for metric in metrics]
+        except (KeyError, TypeError):
             return False
-        if (
-            type(key) is not str
-            or key not in self._known
-            or type(value) is not float
-            or type(timestamp) is not int
-            or not 0 <= timestamp <= MAX_TIMESTAMP
-            or type(step) is not int
-            or not _LEAST <= step <= _LARGEST
-        ):
-            return False
-        self._put(key, value, timestamp, step)
-        return True
+        are_plain = (
+            set(map(type, keys)) == {str}
+            and set(map(type, values)) == {float}
+            and set(map(type, timestamps)) == set(map(type, steps)) == {int}
+            and min(timestamps) >= 0
+            and max(timestamps) <= MAX_TIMESTAMP
+            and min(steps) >= _LEAST
+            and max(steps) <= _LARGEST
+        )
+        if are_plain:
+            for key in dict.fromkeys(keys):
+                checked_key(key, f"metrics[{keys.index(key)}].key")
+            self._keys, self._values, self._timestamps, self._steps = keys, values, timestamps, steps
+        return are_plain
 
     def add_one(self, given: Given, place: str = "") -> None:
         """A point, whatever it looks like; InvalidArgumentError names it."""
@@ -146,14 +150,10 @@ class _Columns:
             raise InvalidArgumentError(
                 f"{place}timestamp", f"is {timestamp} ms, the bounds are 0 and {MAX_TIMESTAMP}"
             )
-        self._known.add(key)
-        self._put(key, value, timestamp, given.integer("step", 0) or 0)
-
-    def _put(self, key: str, value: float, timestamp: int, step: int) -> None:
         self._keys.append(key)
         self._values.append(value)
         self._timestamps.append(timestamp)
-        self._steps.append(step)
+        self._steps.append(given.integer("step", 0) or 0)
 
     def points(self) -> Points:
         return Points(self._keys, self._steps, self._timestamps, self._values)
