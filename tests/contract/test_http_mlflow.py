@@ -275,6 +275,25 @@ async def test_identical_points_count_once(served: Served) -> None:
     )
 
 
+async def test_two_daemons_take_the_same_points(tmp_path: Path, database_url: str) -> None:
+    with reserve("127.0.0.1", 0) as first, reserve("127.0.0.1", 0) as second:
+        one, two = Served(first.getsockname()[1]), Served(second.getsockname()[1])
+        async with (
+            serving(tmp_path / "data", database_url, one.port),
+            serving(tmp_path / "data", database_url, two.port),
+        ):
+            run = await one.run()
+            metrics = [{"key": "m", "value": n, "timestamp": n, "step": n} for n in range(9)]
+            await asyncio.gather(
+                *(each.post("runs/log-batch", run_id=run, metrics=metrics) for each in (one, two))
+            )
+            expected = [(n, n, n) for n in range(9)]
+            assert await one.points(run, "m") == await two.points(run, "m") == expected
+        async with serving(tmp_path / "data", database_url, one.port):  # the port is free at once
+            await one.post("runs/log-metric", run_id=run, **metrics[0])
+            assert await one.points(run, "m") == expected
+
+
 async def test_many_requests_at_once(served: Served) -> None:
     runs = [await served.run() for _ in range(4)]
 
