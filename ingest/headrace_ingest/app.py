@@ -148,7 +148,7 @@ async def serve(
             bounds=config.bounds,
         )
         own_writer = OwnWriter(writers, committer, config.bounds)
-        parts = Parts(tracking, runs, history, own_writer, artifacts)
+        parts = Parts(tracking, runs, history, own_writer, artifacts, config.bounds.artifact)
         http = _http(config, parts, activity) if config.http_port else None
         models = ModelsService(
             Datasets(for_calls),

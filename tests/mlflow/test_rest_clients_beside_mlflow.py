@@ -121,7 +121,22 @@ def histories(side: Side) -> None:
     side.noted.append([sampled[0].step, sampled[-1].step, len(sampled) <= 50])
 
 
-@pytest.mark.parametrize("scenario", [runs, asynchronous, histories])
+def files(side: Side) -> None:
+    module, client = side.module, side.client
+    with module.start_run(experiment_id="0") as run:
+        module.log_text("some text", "folder/a.txt")
+        module.log_dict({"a": [1, 2]}, "b.json")
+    run_id = run.info.run_id
+    for path in (None, "folder", "nothing"):
+        found = client.list_artifacts(run_id, path)
+        side.noted.append([(each.path, each.is_dir, each.file_size) for each in found])
+    uri = f"runs:/{run_id}"
+    side.noted.append(module.artifacts.load_text(f"{uri}/folder/a.txt"))
+    side.noted.append(module.artifacts.load_dict(f"{uri}/b.json"))
+    side.refused(module.artifacts.load_text, f"{uri}/nothing")
+
+
+@pytest.mark.parametrize("scenario", [runs, asynchronous, histories, files])
 def test_logging(play: Play, scenario: Callable[[Side], None]) -> None:
     play(scenario)
 

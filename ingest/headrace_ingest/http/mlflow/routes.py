@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from headrace_ingest.artifacts import Artifacts
 from headrace_ingest.http.mlflow.artifacts import ArtifactRoutes
 from headrace_ingest.http.mlflow.experiments import ExperimentRoutes
+from headrace_ingest.http.mlflow.files import FileRoutes
 from headrace_ingest.http.mlflow.given import Given
 from headrace_ingest.http.mlflow.logging import LoggingRoutes
 from headrace_ingest.http.mlflow.metrics import MetricRoutes
@@ -50,6 +51,8 @@ class Parts(NamedTuple):
     history: History
     writer: OwnWriter
     artifacts: Artifacts
+    largest: int
+    """Bytes that an artifact may have."""
 
 
 def mlflow_routes(parts: Parts) -> list[BaseRoute]:
@@ -63,7 +66,19 @@ def mlflow_routes(parts: Parts) -> list[BaseRoute]:
             for verb, path, method in _table(parts)
             if prefix == PAGES or path not in _PAGES_ONLY
         ]
+        routes += _files(prefix.removesuffix("/") + "-artifacts/artifacts", parts)
     return routes
+
+
+def _files(path: str, parts: Parts) -> list[BaseRoute]:
+    files = FileRoutes(parts.artifacts, parts.largest)
+    one = path + "/{path:path}"
+    return [
+        Route(path, files.list, methods=["GET"]),
+        Route(one, files.download, methods=["GET"]),
+        Route(one, files.upload, methods=["PUT"]),
+        Route(one, files.remove, methods=["DELETE"]),
+    ]
 
 
 _PAGES_ONLY: Final = frozenset({"metrics/get-history-bulk"})
@@ -102,6 +117,7 @@ def _table(parts: Parts) -> list[tuple[str, str, Method]]:
         ("GET", "metrics/get-history-bulk", metrics.get_history_bulk),
         ("GET", "metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
         ("GET", "artifacts/list", artifacts.list),
+        ("POST", "logged-models/search", _no_models),
     ]
 
 
@@ -110,6 +126,11 @@ def _endpoint(method: Method) -> Callable[[Request], Awaitable[Response]]:
         return await method(await Given.of(request))
 
     return endpoint
+
+
+async def _no_models(_: Given) -> Response:
+    """No run has models that MLflow's clients logged; they ask before they read files by ``runs:/``."""
+    return JSONResponse({})
 
 
 async def _health(_: Request) -> Response:

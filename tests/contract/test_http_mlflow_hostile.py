@@ -1,0 +1,146 @@
+"""Whatever is sent to MLflow's REST API, on every route: an answer that is no failure."""
+
+import asyncio
+import contextlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.routing import Route
+
+from headrace_ingest.http.mlflow.routes import API, Parts, mlflow_routes
+from headrace_ingest.ports import reserve
+from ingest_daemon import serving
+from mlflow_rest import Served
+
+FIELDS = [
+    "artifact_location",
+    "end_step",
+    "end_time",
+    "experiment_id",
+    "experiment_ids",
+    "experiment_name",
+    "filter",
+    "key",
+    "max_results",
+    "metric_key",
+    "metrics",
+    "name",
+    "new_name",
+    "order_by",
+    "page_token",
+    "params",
+    "path",
+    "run_id",
+    "run_ids",
+    "run_name",
+    "run_uuid",
+    "run_view_type",
+    "start_step",
+    "start_time",
+    "status",
+    "step",
+    "tags",
+    "timestamp",
+    "user_id",
+    "value",
+    "view_type",
+]
+"""All that any route takes."""
+
+HOSTILE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    2**63,
+    -(10**40),
+    1e308,
+    math.nan,
+    "",
+    "\0",
+    "\ud800",
+    "x" * 20_000,
+    "../../etc/passwd",
+    "'; DROP TABLE runs; --",
+    [],
+    ["\ud800", None, {}],
+    [[[[[[]]]]]],
+    {},
+    {"key": {"key": []}},
+    [{"key": "k", "value": 1, "timestamp": 1, "step": 1.5}],
+    [{"key": "k", "value": "v", "timestamp": -1}],
+    [{"key": "k\0", "value": "\ud800"}] * 200,
+    [{}] * 2000,
+)
+
+RAW = (
+    b"",
+    b"{",
+    b"[" * 100_000,
+    b'{"tags":' * 100_000,
+    b'{"tags":[' * 900 + b"]}" * 900,
+    b"\xff\xfe{}",
+    b'"{}"',
+    b'"',
+    b"null",
+    b"[1]",
+    b'{"timestamp": 1' + b"0" * 5000 + b"}",
+    b'{"run_id": "\\ud800", "key": "\\u0000"}',
+)
+
+
+def query(body: dict[str, Any]) -> str:
+    """A hostile body as a query."""
+    fields = [
+        (name, str(each)[:50])
+        for name, value in body.items()
+        for each in (value[:3] if isinstance(value, list) else [value])
+    ]
+    return urlencode(fields, errors="surrogatepass")
+
+
+async def test_hostile_input_is_refused_by_every_route(tmp_path: Path, database_url: str) -> None:
+    with reserve("127.0.0.1", 0) as reserved:
+        served = Served(reserved.getsockname()[1])
+        async with serving(tmp_path / "data", database_url, served.port):
+            await walk(served)
+
+
+async def walk(served: Served) -> None:
+    run = await served.run()
+    good = {
+        "experiment_id": "0",
+        "experiment_ids": ["0"],
+        "run_id": run,
+        "run_ids": [run],
+        "key": "k",
+        "metric_key": "k",
+    }
+    bodies: list[dict[str, Any]] = [dict.fromkeys(FIELDS, value) for value in HOSTILE]
+    bodies = [body | good for body in bodies] + bodies[::3]
+    posts = [json.dumps(body).encode() for body in bodies] + list(RAW)
+    gets = [query(body) for body in bodies]
+    routes = [each for each in mlflow_routes(Parts(*[None] * 6)) if isinstance(each, Route)]  # type: ignore[arg-type]
+    routes = [each for each in routes if each.path.startswith(API)]
+    assert len(routes) > 20
+
+    async def answered(route: Route, request: bytes | str) -> None:
+        if isinstance(request, str):
+            answer = await served.ask("GET", f"{route.path}?{request}")
+        else:
+            answer = await served.ask("POST", route.path, request, content_type="application/json")
+        assert answer.status in {200, 400, 404, 413}, (route.path, request[:300], answer)
+        if answer.status != 200:
+            assert set(answer.json) == {"error_code", "message"}
+
+    for route in routes:
+        requests = posts if "POST" in (route.methods or ()) else gets
+        await asyncio.gather(*(answered(route, request) for request in requests))
+    with contextlib.suppress(ConnectionError):  # it is told before all of it is read
+        too_large = b'{"run_id":"' + b"x" * (9 << 20) + b'"}'
+        assert (await served.send("runs/log-batch", too_large)).status == 413
+    await served.post("runs/log-metric", run_id=run, key="after", value=1, timestamp=1)
+    assert await served.points(run, "after") == [(1, 0, 1.0)]
