@@ -18,7 +18,7 @@ from headrace_ingest.http.mlflow.given import Given
 from headrace_ingest.http.mlflow.shapes import points
 from headrace_storage.catalog.pages import page_key, page_token
 from headrace_storage.errors import InvalidArgumentError
-from headrace_storage.history import History
+from headrace_storage.history import MANY, History
 from headrace_storage.segments.logged import Columns
 
 MAX_BULK_RUNS: Final = 100
@@ -96,9 +96,15 @@ class MetricRoutes:
 
     async def _read(self, run_id: str, key: str) -> Sequence[Columns]:
         try:
-            return await self._history.columns(UUID(hex=run_id).hex, key)
+            id_ = UUID(hex=run_id).hex
         except ValueError:
             return ()
+        found = await self._history.columns(id_, key)
+        if found is None:
+            raise InvalidArgumentError(
+                "metric_key", f"has more than {MANY} points in run {id_}; read it by Headrace's client"
+            )
+        return found
 
 
 def by_time(parts: Sequence[Columns]) -> Columns:
