@@ -12,8 +12,8 @@ from headrace.calls.runs import Experiments
 from headrace.entities import PagedList
 from headrace.errors import InvalidArgumentError
 from headrace.model_entities import LoggedModel, LoggedModelStatus
-from headrace.names import default_run_name
 from headrace_proto import limits
+from headrace_proto.names import default_run_name
 from headrace_proto.v1 import models_pb2 as pb
 
 _FINAL = {"READY": pb.LOGGED_MODEL_READY, "FAILED": pb.LOGGED_MODEL_FAILED}
