@@ -194,7 +194,8 @@ async def test_the_victim_of_a_deadlock_runs_again(database: Database, admin: An
         await connection.execute("UPDATE meta SET value = value || $2 WHERE key = $1", keys[1], keys)
 
     await asyncio.gather(*(database.retrying(partial(work, keys)) for keys in ("ab", "ba")))
-    assert len(runs) == 3
+    # Once more, or oftener: the victim may take its first row again before the other one wakes up.
+    assert len(runs) >= 3
     assert {len(row["value"]) for row in await admin.fetch("SELECT value FROM meta")} == {4}
 
 
