@@ -132,7 +132,7 @@ from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
 if typing.TYPE_CHECKING:
-    from headrace import data, lightgbm, models, pyfunc, sklearn, types, xgboost
+    from headrace import data, keras, lightgbm, models, pyfunc, pytorch, sklearn, types, xgboost
 
 
 __all__ = [
@@ -214,6 +214,7 @@ __all__ = [
     "get_tracking_uri",
     "initialize_logged_model",
     "is_tracking_uri_set",
+    "keras",
     "last_active_run",
     "last_logged_model",
     "lightgbm",
@@ -237,6 +238,7 @@ __all__ = [
     "log_text",
     "models",
     "pyfunc",
+    "pytorch",
     "register_model",
     "restore_experiment",
     "restore_run",
@@ -261,7 +263,7 @@ __all__ = [
     "xgboost",
 ]
 
-_LATER = ("data", "lightgbm", "models", "pyfunc", "sklearn", "types", "xgboost")
+_LATER = ("data", "keras", "lightgbm", "models", "pyfunc", "pytorch", "sklearn", "types", "xgboost")
 """Modules that are loaded when they are first used."""
 
 

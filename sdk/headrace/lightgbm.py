@@ -4,12 +4,11 @@ A model of LightGBM's scikit-learn interface is an object of Python: skops where
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from headrace.models import pickles
-from headrace.models.flavor import Flavor
+from headrace.models.flavor import Flavor, library
 from headrace.models.folder import Description, inside
 from headrace.models.signature import ModelSignature
 from headrace.models.storing import ModelInfo, fetched, log
@@ -36,7 +35,7 @@ def _write(model: Any, folder: Path, serialization_format: str | None) -> tuple[
         name = pickles.FORMATS[how]
         pickles.save(model, folder / name, how)
     told = {
-        "lgb_version": import_module("lightgbm").__version__,
+        "lgb_version": library("lightgbm").__version__,
         "data": name,
         "model_class": kind,
         "serialization_format": how,
@@ -49,7 +48,7 @@ def _write(model: Any, folder: Path, serialization_format: str | None) -> tuple[
 def _read(folder: Path, told: dict[str, Any]) -> Any:
     path = inside(folder, told["data"])
     if told.get("model_class", _BOOSTER) == _BOOSTER:
-        return import_module("lightgbm").Booster(model_file=path)
+        return library("lightgbm").Booster(model_file=path)
     how = told.get("serialization_format") or "cloudpickle"
     return pickles.load(path, how, told.get("skops_trusted_types"))
 

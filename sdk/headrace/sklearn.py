@@ -1,12 +1,11 @@
 """scikit-learn models, as ``mlflow.sklearn``: skops where it is installed, else pickle, which is said."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from headrace.models import pickles
-from headrace.models.flavor import Flavor
+from headrace.models.flavor import Flavor, library
 from headrace.models.folder import Description, inside
 from headrace.models.signature import ModelSignature
 from headrace.models.storing import ModelInfo, fetched, log
@@ -20,7 +19,7 @@ def _write(
     pickles.save(model, folder / name, how)
     told = {
         "pickled_model": name,
-        "sklearn_version": import_module("sklearn").__version__,
+        "sklearn_version": library("sklearn", "scikit-learn").__version__,
         "serialization_format": how,
         "skops_trusted_types": list(skops_trusted_types) if skops_trusted_types else None,
         "code": None,

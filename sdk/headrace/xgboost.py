@@ -1,12 +1,11 @@
 """XGBoost models, as ``mlflow.xgboost``: in XGBoost's own format, which runs nothing when it is loaded."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from headrace.errors import InvalidArgumentError
-from headrace.models.flavor import Flavor
+from headrace.models.flavor import Flavor, library
 from headrace.models.folder import Description, inside
 from headrace.models.signature import ModelSignature
 from headrace.models.storing import ModelInfo, fetched, log
@@ -30,7 +29,7 @@ def _write(model: Any, folder: Path, model_format: str) -> tuple[dict[str, Any],
     name = f"model.{model_format}"
     model.save_model(folder / name)
     told = {
-        "xgb_version": import_module("xgboost").__version__,
+        "xgb_version": library("xgboost").__version__,
         "data": name,
         "model_class": f"{type(model).__module__}.{type(model).__name__}",
         "model_format": model_format,
@@ -43,12 +42,18 @@ def _read(folder: Path, told: dict[str, Any]) -> Any:
     name = str(told.get("model_class", "xgboost.core.Booster")).rpartition(".")[2]
     if name not in _CLASSES:
         raise InvalidArgumentError("model", f"is of the class {name!r}, which is none of XGBoost's")
-    model = getattr(import_module("xgboost"), name)()
+    model = getattr(library("xgboost"), name)()
     model.load_model(inside(folder, told["data"]))
     return model
 
 
-FLAVOR = Flavor("xgboost", ("xgboost", "numpy", "scipy"), _write, _read)
+def _predict(model: Any, data: Any, params: Mapping[str, Any] | None) -> Any:
+    if params:
+        raise InvalidArgumentError("params", "is not for models of XGBoost")
+    return model.predict(library("xgboost").DMatrix(data) if type(model).__name__ == "Booster" else data)
+
+
+FLAVOR = Flavor("xgboost", ("xgboost", "numpy", "scipy"), _write, _read, _predict)
 
 
 def save_model(

@@ -52,3 +52,24 @@ def test_a_model_that_cannot_be_saved_failed(daemon: Daemon) -> None:
         headrace.xgboost.log_model(object(), name="nothing")
     [failed] = headrace.Client(daemon.uri).search_logged_models(filter_string="name = 'nothing'")
     assert failed.status == "FAILED"
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_function_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "offset").mkdir()
+    (tmp_path / "offset" / "one").write_text("1")
+    with headrace.start_run():
+        inner = headrace.pyfunc.log_model(name="double", python_model=lambda values: [2 * v for v in values])
+        outer = headrace.pyfunc.log_model(
+            name="more",
+            python_model=lambda values: values,
+            artifacts={"double": inner.model_uri, "offset": str(tmp_path / "offset")},
+            registered_model_name="more",
+        )
+    assert headrace.pyfunc.load_model(inner.model_uri).predict([1, 2]) == [2, 4]
+    assert headrace.pyfunc.load_model("models:/more/1", tmp_path / "here").predict([3]) == [3]
+    kept = tmp_path / "here" / "artifacts"
+    assert (kept / "offset" / "offset" / "one").read_text() == "1"
+    [double] = (kept / "double").iterdir()
+    assert headrace.pyfunc.load_model(double).predict([3]) == [6]
+    assert headrace.get_logged_model(outer.model_id).status == "READY"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import headrace
+from headrace.errors import InvalidArgumentError
 from headrace.models import infer_signature
 
 mlflow = pytest.importorskip("mlflow")
@@ -77,3 +78,45 @@ def test_headrace_loads_what_mlflow_saved(flavor: str, model: Any, options: Any,
 def test_signatures(params: Any) -> None:
     ours = infer_signature(FRAME, TARGET, params)
     assert ours.to_dict() == mlflow.models.infer_signature(FRAME, TARGET, params).to_dict()
+
+
+class Sums(headrace.pyfunc.PythonModel):
+    def load_context(self, context: Any) -> None:
+        self.more = float(Path(context.artifacts["more"]).read_text())
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        return model_input.sum(axis=1) * context.model_config["factor"] + self.more + (params or {})["plus"]
+
+
+def test_python_models(tmp_path: Path) -> None:
+    (tmp_path / "more").write_text("1.5")
+    signature = infer_signature(FRAME, np.zeros(3), {"plus": 1.0})
+    options: dict[str, Any] = {
+        "artifacts": {"more": str(tmp_path / "more")},
+        "model_config": {"factor": 2.0},
+    }
+    headrace.pyfunc.save_model(tmp_path / "m", python_model=Sums(), signature=signature, **options)
+    expected = FRAME.sum(axis=1) * 2 + 1.5 + 1
+    for function in (headrace.pyfunc, mlflow.pyfunc):
+        model = function.load_model(str(tmp_path / "m"))
+        np.testing.assert_allclose(model.predict(FRAME, params={"plus": 1.0}), expected)
+    headrace.pyfunc.save_model(tmp_path / "f", python_model=lambda frame: frame["a"] * 2)
+    np.testing.assert_allclose(mlflow.pyfunc.load_model(str(tmp_path / "f")).predict(FRAME), FRAME["a"] * 2)
+
+
+def test_python_models_of_mlflow(tmp_path: Path) -> None:
+    """55: pickled ones are loaded, those from code refused."""
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "m"),
+        python_model=lambda model_input: model_input["a"] * 2,
+        pip_requirements=["pandas"],
+    )
+    np.testing.assert_allclose(headrace.pyfunc.load_model(tmp_path / "m").predict(FRAME), FRAME["a"] * 2)
+    (tmp_path / "code.py").write_text(
+        "import mlflow\nmlflow.models.set_model(lambda model_input: model_input)\n"
+    )
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "c"), python_model=str(tmp_path / "code.py"), pip_requirements=["pandas"]
+    )
+    with pytest.raises(InvalidArgumentError, match="from code"):
+        headrace.pyfunc.load_model(tmp_path / "c")

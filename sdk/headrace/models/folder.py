@@ -101,10 +101,17 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def inside(folder: Path, name: object) -> Path:
-    """A file that ``MLmodel`` names. InvalidArgumentError when it is not in the folder."""
+    """A file that ``MLmodel`` names.
+
+    Raises:
+        InvalidArgumentError: it is outside of the folder.
+        NotFoundError: it is not there.
+    """
     path = (folder / str(name)).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise InvalidArgumentError("model", f"names {str(name)[:100]!r}, which is outside of its folder")
+    if not path.exists():
+        raise NotFoundError(f"{folder} is no whole model: there is no {str(name)[:100]!r} in it")
     return path
 
 

@@ -16,20 +16,24 @@ FORMATS = {"skops": "model.skops", "cloudpickle": "model.pkl", "pickle": "model.
 
 def chosen(wanted: str | None) -> str:
     """The format: the safe one where it is installed. Says so when it is pickle."""
-    found = wanted or (
-        "skops" if find_spec("skops") else "cloudpickle" if find_spec("cloudpickle") else "pickle"
-    )
+    found = wanted or ("skops" if find_spec("skops") else by_value())
     if found not in FORMATS:
         raise InvalidArgumentError(
             "serialization_format", f"is {found!r}; expected one of {', '.join(FORMATS)}"
         )
     if found != "skops":
-        logger.warning(
-            "the model is saved as pickle (%s): whoever loads it runs what is in it; 'pip install skops' "
-            "for a format that is safe to load",
-            found,
-        )
+        say(found, "'pip install skops' for a format that is safe to load")
     return found
+
+
+def by_value() -> str:
+    """Cloudpickle where it is installed, which takes functions and classes of scripts as well."""
+    return "cloudpickle" if find_spec("cloudpickle") else "pickle"
+
+
+def say(how: str, remedy: str) -> None:
+    """Warns that a model is saved as pickle."""
+    logger.warning("the model is saved as pickle (%s): whoever loads it runs what is in it; %s", how, remedy)
 
 
 def save(thing: Any, path: Path, how: str) -> None:
