@@ -29,8 +29,9 @@ def quick_sqlite() -> None:
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", no_waiting)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+    """Both, empty, for the tests of one file: searches of one find nothing that another left."""
     mlflow = pytest.importorskip("mlflow")
     folder: Path = tmp_path_factory.mktemp("tracking")
     daemon = DaemonProcess(folder / "data")
