@@ -148,8 +148,6 @@ async def serve(
             bounds=config.bounds,
         )
         own_writer = OwnWriter(writers, committer, config.bounds)
-        parts = Parts(tracking, runs, history, own_writer, artifacts, config.bounds.artifact)
-        http = _http(config, parts, activity) if config.http_port else None
         models = ModelsService(
             Datasets(for_calls),
             LoggedModels(for_calls),
@@ -159,6 +157,8 @@ async def serve(
             activity=activity,
             bounds=config.bounds,
         )
+        parts = Parts(tracking, runs, history, own_writer, artifacts, models, config.bounds.artifact)
+        http = _http(config, parts, activity) if config.http_port else None
         server = Server(
             target,
             [ingest.handler(), tracking.handler(), models.handler()],

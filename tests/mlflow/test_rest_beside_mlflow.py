@@ -36,7 +36,9 @@ def pair(servers: tuple[str, str]) -> Iterator[Both]:
     )
     both.remember("r", created, "run", "info", "run_id")
     yield both
-    routes = [route for route in mlflow_routes(Parts(*[None] * 6)) if isinstance(route, Route)]  # type: ignore[arg-type]
+    routes = [
+        route for route in mlflow_routes(Parts(*[None] * len(Parts._fields))) if isinstance(route, Route)
+    ]  # type: ignore[arg-type]
     served = {
         f"{method} {route.path}" for route in routes for method in (route.methods or ()) if method != "HEAD"
     }
@@ -351,7 +353,6 @@ def test_where_headrace_is_stricter(both: Both) -> None:
 def test_artifacts(both: Both) -> None:
     change: dict[str, Any]
     both.get("artifacts/list", run_id="$r")
-    both.post("logged-models/search", {"experiment_ids": ["$e"]})
     for change in ({"path": ".."}, {"path": "/etc"}, {"run_id": NOBODY}, {"run_id": ""}, {"path": "nothing"}):
         both.get("artifacts/list", **({"run_id": "$r"} | change))
 

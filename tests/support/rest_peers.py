@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from functools import reduce
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from headrace_ingest.http.mlflow.routes import API
 
@@ -15,7 +15,14 @@ BEGIN: Final = 1_700_000_000_000
 _OF_A_SERVER: Final = {"sqlstate", "error_class", "message", "workspace"}
 """What only MLflow's has, or what is for people."""
 
-_TIMES: Final = {"creation_time", "last_update_time"}
+_TIMES: Final = {
+    "creation_time",
+    "last_update_time",
+    "creation_timestamp_ms",
+    "last_updated_timestamp_ms",
+    "creation_timestamp",
+    "last_updated_timestamp",
+}
 
 
 class Peer:
@@ -27,15 +34,18 @@ class Peer:
         self.asked: set[str] = set()
 
     def ask(self, method: str, path: str, fields: Any, content_type: str = "application/json") -> Any:
-        """Status and body of the answer; ``$name`` in ``fields`` is an id that was given before."""
+        """Status and body of the answer; ``$name`` is an id that was given before, ``{x}`` is ``fields[x]``."""
         self.asked.add(f"{method} {path}")
-        for name, id_ in self.names.items():
-            if not isinstance(fields, bytes):
-                fields = json.loads(json.dumps(fields).replace(f"${name}", id_))
+        if "{" in path:
+            fields = dict(fields)
+            path = re.sub(r"\{(\w+)\}", lambda match: quote(str(fields.pop(match[1]))), path)
+        path = self._filled(path)
+        if not isinstance(fields, bytes):
+            fields = json.loads(self._filled(json.dumps(fields)))
         target, body = f"{self.uri}{path}", None
-        if method == "GET":
+        if method == "GET" and fields:
             target += "?" + urlencode(fields, doseq=True)
-        else:
+        elif method != "GET":
             body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
         request = urllib.request.Request(target, body, method=method)  # noqa: S310
         request.add_header("Content-Type", content_type)
@@ -45,6 +55,11 @@ class Peer:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def _filled(self, text: str) -> str:
+        for name, id_ in self.names.items():
+            text = re.sub(rf"(\$|%24){name}\b", id_, text)
+        return text
+
     def plain(self, value: Any, key: str = "") -> Any:
         """A body without what differs from server to server."""
         if isinstance(value, dict):
@@ -53,7 +68,7 @@ class Peer:
             return {name: self.plain(each, name) for name, each in value.items() if name not in _OF_A_SERVER}
         if isinstance(value, list):
             each = [self.plain(one, key) for one in value]
-            return sorted(each, key=json.dumps) if key in {"tags", "params"} else each
+            return sorted(each, key=json.dumps) if key in {"tags", "params", "aliases"} else each
         if key in _TIMES and isinstance(value, int) and value > BEGIN:
             return "a time"
         return self._named(value, key) if isinstance(value, str) else value
@@ -64,8 +79,8 @@ class Peer:
         if key == "experiment_id" and value not in self.names.values():
             return "an experiment"
         for name, id_ in self.names.items():
-            value = value.replace(id_, f"${name}") if len(id_) == 32 or value == id_ else value
-        return re.sub("[0-9a-f]{32}", "an id", re.sub("(mlflow-artifacts:/)[0-9]+", r"\1N", value))
+            value = value.replace(id_, f"${name}") if len(id_) >= 32 or value == id_ else value
+        return re.sub("[0-9a-f]{32}", "an id", re.sub("(mlflow-artifacts:/)[0-9]+(?=/|$)", r"\1N", value))
 
 
 class Both:
@@ -86,6 +101,9 @@ class Both:
 
     def get(self, path: str, prefix: str = API, /, **fields: Any) -> Any:
         return self.same("GET", prefix + path, fields)
+
+    def ask(self, method: str, path: str, /, **fields: Any) -> Any:
+        return self.same(method, API + path, fields)
 
     def stricter(self, method: str, path: str, fields: Any) -> None:
         """MLflow answers 200 and leaves out what it cannot read, and the rest; Headrace refuses it."""

@@ -1,6 +1,7 @@
-"""The files of runs, as MLflow's clients store and read them.
+"""The files of runs and of logged models, as MLflow's clients store and read them.
 
-Paths are ``EXPERIMENT/RUN/artifacts/...``; they are resolved by the run in them, never as paths in a store.
+Paths are ``EXPERIMENT/RUN/artifacts/...`` and ``EXPERIMENT/models/MODEL/artifacts/...``; they are resolved by
+the id in them, never as paths in a store.
 """
 
 import re
@@ -17,7 +18,12 @@ from headrace_proto.paths import path_problem
 from headrace_storage.errors import NotFoundError
 from headrace_storage.objects import Place
 
-_OF_RUN: Final = re.compile(r"([0-9]+/([0-9a-f]{32})/artifacts)(?:/(.*))?", re.DOTALL)
+_PATH: Final = re.compile(
+    r"(?P<folder>[0-9]+/(?:(?P<runs>[0-9a-f]{32})|models/(?P<models>m-[0-9a-f]{32}))/artifacts)"
+    r"(?:/(?P<within>.*))?",
+    re.DOTALL,
+)
+"""A group for each kind of what has artifacts, by its name in ``Artifacts``."""
 
 
 class FileRoutes:
@@ -60,12 +66,13 @@ class FileRoutes:
         return answer({})
 
     async def _place(self, path: str) -> tuple[Place, str]:
-        """The folder of the run in ``path``, and the path within."""
-        match = _OF_RUN.fullmatch(path)
+        """The folder of the run or model in ``path``, and the path within."""
+        match = _PATH.fullmatch(path)
         if match is None:
             raise NotFoundError("artifact", path[:200])
-        place = await self._artifacts.place("runs", match[2])
-        within = (match[3] or "").rstrip("/")
-        if place.folder != match[1]:
+        kind = "runs" if match["runs"] else "models"
+        place = await self._artifacts.place(kind, match[kind])
+        within = (match["within"] or "").rstrip("/")
+        if place.folder != match["folder"]:
             raise NotFoundError("artifact", path[:200])
         return place, checked(within) if within else ""

@@ -26,6 +26,7 @@ _IN_THREAD: Final = 256 << 10
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _INT64: Final = 1 << 63
+_VERSION: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Given:
@@ -39,10 +40,10 @@ class Given:
 
     @classmethod
     async def of(cls, request: Request) -> Self:
-        """What ``request`` says: the query of a GET, else its body."""
-        query = request.query_params
+        """What ``request`` says: the query of a GET, else its body; and its path, over both."""
+        query, named = request.query_params, request.path_params
         if request.method == "GET" and query:
-            return cls(query, lists=query.getlist)
+            return cls({**query, **named}, lists=query.getlist)
         if request.method == "POST":
             kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if kind != "application/json":
@@ -52,7 +53,8 @@ class Given:
                 body = await request.body()
         except TimeoutError:
             raise Problem(408, "REQUEST_TIMEOUT", "the body does not come") from None
-        return cls(await asyncio.to_thread(_parsed, body) if len(body) > _IN_THREAD else _parsed(body))
+        fields = await asyncio.to_thread(_parsed, body) if len(body) > _IN_THREAD else _parsed(body)
+        return cls({**fields, **named} if named else fields)
 
     def text(self, name: str, *, required: bool = False) -> str:
         """A text; "" when it is not given."""
@@ -91,6 +93,32 @@ class Given:
     def items(self, name: str) -> list[Self]:
         """A list of messages."""
         return [self.item(f"{name}[{number}]", value) for number, value in enumerate(self._list(name))]
+
+    def message(self, name: str) -> Self:
+        """A message, which must be given."""
+        return self.item(self._path + name, self.required(name, self._value(name)))
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """A list of keys with values; of one key twice the last counts."""
+        return {each.text("key", required=True): each.text("value") for each in self.items(name)}
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """True or false, which a query says as texts."""
+        value = self._value(name)
+        if self._lists is not None and isinstance(value, str):
+            value = {"true": True, "false": False}.get(value.lower(), value)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self._wrong(name, value, "true or false")
+        return value
+
+    def version(self) -> int:
+        """The number of a version, which is a text."""
+        text = self.text("version", required=True)
+        if not _VERSION.fullmatch(text):
+            raise self._wrong("version", text, "the number of a version")
+        return int(text)
 
     def raw(self, name: str) -> Sequence[Any]:
         """A list, of whatever; ``items`` has it as messages."""

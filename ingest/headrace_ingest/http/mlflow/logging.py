@@ -1,37 +1,29 @@
 """What is logged: metrics, params and tags. The answer comes when they are durable and visible."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from starlette.responses import Response
 
 from headrace_ingest.http.mlflow.given import Given
 from headrace_ingest.http.mlflow.names import check_batch, checked_key, param, tag
-from headrace_ingest.http.mlflow.shapes import answer
+from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.stages import Stages
-from headrace_ingest.http.problems import Problem
-from headrace_ingest.own_writer import NO_POINTS, OwnWriter, Points
+from headrace_ingest.own_writer import Points
 from headrace_proto.limits import MAX_TIMESTAMP
 from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_storage.catalog.changes import RUN_NAME_TAG
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.errors import InvalidArgumentError, NotFoundError
 
-ANSWER_SECONDS: Final = 50.0
-"""After so long a client is told to send again; its own patience is 120 seconds. Points count once."""
-
 _LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
-
-_STATUS: Final = {"RESOURCE_DOES_NOT_EXIST": 404}
-"""Of what is refused; 400 otherwise."""
 
 
 class LoggingRoutes:
     """``runs/log-...``, ``runs/set-tag``, ``runs/delete-tag``."""
 
-    def __init__(self, writer: OwnWriter, runs: Runs, stages: Stages) -> None:
-        self._writer = writer
+    def __init__(self, log: RunLog, runs: Runs, stages: Stages) -> None:
+        self._log = log
         self._runs = runs
         self._stages = stages
 
@@ -40,17 +32,19 @@ class LoggingRoutes:
         run_id = given.run_id()
         columns = _Columns()
         columns.add_one(given)
-        return await self._log(run_id, points=columns.points())
+        return await self._log.write(run_id, points=columns.points(), after=columns.links)
 
     async def log_param(self, given: Given) -> Response:
         """A param, which is written once."""
         run_id = given.run_id()
-        return await self._log(run_id, before=[param(given.text("key", required=True), given.text("value"))])
+        return await self._log.write(
+            run_id, before=[param(given.text("key", required=True), given.text("value"))]
+        )
 
     async def set_tag(self, given: Given) -> Response:
         """A tag, over what it was."""
         run_id, key, value = given.run_id(), given.text("key", required=True), given.text("value")
-        return await self._log(run_id, after=[*_tag(key, value)])
+        return await self._log.write(run_id, after=[*_tag(key, value)])
 
     async def delete_tag(self, given: Given) -> Response:
         """Takes a tag away."""
@@ -60,7 +54,7 @@ class LoggingRoutes:
             raise NotFoundError(f"tag of run {run_id}", key)
         change = RunChange()
         change.delete_tag.key = key
-        return await self._log(run_id, after=[change])
+        return await self._log.write(run_id, after=[change])
 
     async def log_batch(self, given: Given) -> Response:
         """Points, params and tags. What breaks a rule by itself refuses all, before anything is logged."""
@@ -81,31 +75,17 @@ class LoggingRoutes:
             for number, each in enumerate(tags)
             for change in _tag(each.text("key", required=True), each.text("value"), f"tags[{number}].")
         ]
-        return await self._log(run_id, before, columns.points(), after)
-
-    async def _log(
-        self,
-        run_id: str,
-        before: Sequence[RunChange] = (),
-        points: Points = NO_POINTS,
-        after: Sequence[RunChange] = (),
-    ) -> Response:
-        run_id = await self._stages.check(run_id)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                rejects = await self._writer.log(run_id, before, points, after)
-        except TimeoutError:
-            message = "the database does not answer; it may be stored later: send it again"
-            raise Problem(503, "TEMPORARILY_UNAVAILABLE", message) from None
-        for reject in rejects:
-            raise Problem(_STATUS.get(reject.code, 400), reject.code, reject.message)
-        return answer({})
+        return await self._log.write(run_id, before, columns.points(), columns.links + after)
 
 
 class _Columns:
     """Points of a request, as columns."""
 
+    links: list[RunChange]
+    """The models that points belong to."""
+
     def __init__(self) -> None:
+        self.links = []
         self._keys: list[str] = []
         self._steps: list[int] = []
         self._timestamps: list[int] = []
@@ -120,6 +100,8 @@ class _Columns:
     def _add_plain(self, metrics: Sequence[Any]) -> bool:
         """Adds points that all are as clients send them, by column: a quarter of the time."""
         try:
+            if set(map(len, metrics)) != {4}:  # something of a model, or nobody knows what
+                return False
             keys = [metric["key"] for metric in metrics]
             values = [metric["value"] for metric in metrics]
             timestamps = [metric["timestamp"] for metric in metrics]
@@ -150,10 +132,19 @@ class _Columns:
             raise InvalidArgumentError(
                 f"{place}timestamp", f"is {timestamp} ms, the bounds are 0 and {MAX_TIMESTAMP}"
             )
+        step = given.integer("step", 0) or 0
         self._keys.append(key)
         self._values.append(value)
         self._timestamps.append(timestamp)
-        self._steps.append(given.integer("step", 0) or 0)
+        self._steps.append(step)
+        if model_id := given.text("model_id"):
+            link = RunChange()
+            link.link_metric.key, link.link_metric.value = key, value
+            link.link_metric.timestamp, link.link_metric.step = timestamp, step
+            link.link_metric.model_id = model_id
+            link.link_metric.dataset_name = given.text("dataset_name")
+            link.link_metric.dataset_digest = given.text("dataset_digest")
+            self.links.append(link)
 
     def points(self) -> Points:
         return Points(self._keys, self._steps, self._timestamps, self._values)

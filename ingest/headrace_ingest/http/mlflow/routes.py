@@ -12,10 +12,16 @@ from headrace_ingest.http.mlflow.artifacts import ArtifactRoutes
 from headrace_ingest.http.mlflow.experiments import ExperimentRoutes
 from headrace_ingest.http.mlflow.files import FileRoutes
 from headrace_ingest.http.mlflow.given import Given
+from headrace_ingest.http.mlflow.inputs import InputRoutes
+from headrace_ingest.http.mlflow.logged_models import LoggedModelRoutes
 from headrace_ingest.http.mlflow.logging import LoggingRoutes
 from headrace_ingest.http.mlflow.metrics import MetricRoutes
+from headrace_ingest.http.mlflow.model_versions import ModelVersionRoutes
+from headrace_ingest.http.mlflow.registered_models import RegisteredModelRoutes
+from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.runs import RunRoutes
 from headrace_ingest.http.mlflow.stages import Stages
+from headrace_ingest.models import ModelsService
 from headrace_ingest.own_writer import OwnWriter
 from headrace_ingest.tracking import TrackingService
 from headrace_storage.catalog.runs import Runs
@@ -51,6 +57,7 @@ class Parts(NamedTuple):
     history: History
     writer: OwnWriter
     artifacts: Artifacts
+    models: ModelsService
     largest: int
     """Bytes that an artifact may have."""
 
@@ -81,14 +88,15 @@ def _files(path: str, parts: Parts) -> list[BaseRoute]:
     ]
 
 
-_PAGES_ONLY: Final = frozenset({"metrics/get-history-bulk"})
+_PAGES_ONLY: Final = frozenset({"metrics/get-history-bulk", "experiments/search-datasets"})
 
 
 def _table(parts: Parts) -> list[tuple[str, str, Method]]:
     stages = Stages(parts.runs)
     experiments = ExperimentRoutes(parts.tracking)
     runs = RunRoutes(parts.tracking, parts.runs, stages)
-    logging = LoggingRoutes(parts.writer, parts.runs, stages)
+    log = RunLog(parts.writer, stages)
+    logging, inputs = LoggingRoutes(log, parts.runs, stages), InputRoutes(log, parts.models)
     metrics = MetricRoutes(parts.history)
     artifacts = ArtifactRoutes(parts.artifacts, parts.runs)
     return [
@@ -117,7 +125,59 @@ def _table(parts: Parts) -> list[tuple[str, str, Method]]:
         ("GET", "metrics/get-history-bulk", metrics.get_history_bulk),
         ("GET", "metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
         ("GET", "artifacts/list", artifacts.list),
-        ("POST", "logged-models/search", _no_models),
+        ("POST", "runs/log-inputs", inputs.log_inputs),
+        ("POST", "runs/outputs", inputs.log_outputs),
+        ("POST", "experiments/search-datasets", inputs.search_datasets),
+        *_logged_models(LoggedModelRoutes(parts.models, parts.artifacts)),
+        *_registered_models(RegisteredModelRoutes(parts.models)),
+        *_model_versions(ModelVersionRoutes(parts.models)),
+    ]
+
+
+def _logged_models(models: LoggedModelRoutes) -> list[tuple[str, str, Method]]:
+    one = "logged-models/{model_id}"
+    return [
+        ("POST", "logged-models", models.create),
+        ("POST", "logged-models/search", models.search),
+        ("GET", one, models.get),
+        ("PATCH", one, models.finalize),
+        ("DELETE", one, models.delete),
+        ("PATCH", f"{one}/tags", models.set_tags),
+        ("DELETE", one + "/tags/{tag_key}", models.delete_tag),
+        ("POST", f"{one}/params", models.log_params),
+        ("GET", f"{one}/artifacts/directories", models.list_files),
+    ]
+
+
+def _registered_models(models: RegisteredModelRoutes) -> list[tuple[str, str, Method]]:
+    return [
+        ("POST", "registered-models/create", models.create),
+        ("GET", "registered-models/get", models.get),
+        ("POST", "registered-models/rename", models.rename),
+        ("PATCH", "registered-models/update", models.update),
+        ("DELETE", "registered-models/delete", models.delete),
+        ("GET", "registered-models/search", models.search),
+        ("POST", "registered-models/get-latest-versions", models.latest_versions),
+        ("GET", "registered-models/get-latest-versions", models.latest_versions),
+        ("POST", "registered-models/set-tag", models.set_tag),
+        ("DELETE", "registered-models/delete-tag", models.delete_tag),
+        ("POST", "registered-models/alias", models.set_alias),
+        ("DELETE", "registered-models/alias", models.delete_alias),
+        ("GET", "registered-models/alias", models.get_by_alias),
+    ]
+
+
+def _model_versions(versions: ModelVersionRoutes) -> list[tuple[str, str, Method]]:
+    return [
+        ("POST", "model-versions/create", versions.create),
+        ("GET", "model-versions/get", versions.get),
+        ("PATCH", "model-versions/update", versions.update),
+        ("DELETE", "model-versions/delete", versions.delete),
+        ("GET", "model-versions/search", versions.search),
+        ("GET", "model-versions/get-download-uri", versions.get_download_uri),
+        ("POST", "model-versions/transition-stage", versions.transition_stage),
+        ("POST", "model-versions/set-tag", versions.set_tag),
+        ("DELETE", "model-versions/delete-tag", versions.delete_tag),
     ]
 
 
@@ -126,11 +186,6 @@ def _endpoint(method: Method) -> Callable[[Request], Awaitable[Response]]:
         return await method(await Given.of(request))
 
     return endpoint
-
-
-async def _no_models(_: Given) -> Response:
-    """No run has models that MLflow's clients logged; they ask before they read files by ``runs:/``."""
-    return JSONResponse({})
 
 
 async def _health(_: Request) -> Response:

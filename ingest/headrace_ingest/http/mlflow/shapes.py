@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from starlette.responses import Response
 
+from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.objects.locations import SCHEME
 from headrace_storage.segments.logged import Columns
@@ -76,7 +77,17 @@ def run(found: pb.Run, latest: Sequence[Fields] | None = None) -> Fields:
     """A run; ``latest``: its metrics, where the message does not have them."""
     metrics = latest if latest is not None else [metric(each) for each in found.metrics]
     data = given_only(metrics=metrics, params=pairs(found.params), tags=pairs(found.tags))
-    return {"info": run_info(found.info), "data": data, "inputs": {}, "outputs": {}}
+    inputs = given_only(
+        dataset_inputs=[_dataset_input(each) for each in found.dataset_inputs],
+        model_inputs=[{"model_id": each.model_id} for each in found.model_inputs],
+    )
+    outputs = [{"model_id": each.model_id, "step": each.step} for each in found.model_outputs]
+    return {
+        "info": run_info(found.info),
+        "data": data,
+        "inputs": inputs,
+        "outputs": given_only(model_outputs=outputs),
+    }
 
 
 def found_runs(found: pb.SearchRunsResponse) -> Fields:
@@ -114,6 +125,18 @@ def points(key: str, columns: Columns, run_id: str = "") -> Iterable[str]:
 def pairs(found: Mapping[str, str]) -> list[Fields]:
     """Params or tags."""
     return [{"key": key, "value": found[key]} for key in sorted(found)]
+
+
+def _dataset_input(found: models_pb2.DatasetInput) -> Fields:
+    given = found.dataset
+    dataset: Fields = {
+        "name": given.name,
+        "digest": given.digest,
+        "source_type": given.source_type,
+        "source": given.source,
+    }
+    dataset |= given_only(schema=given.schema, profile=given.profile)
+    return given_only(tags=pairs(found.tags), dataset=dataset)
 
 
 def _latest(keys: Sequence[str], latest: pb.LatestMetrics) -> list[Fields]:
