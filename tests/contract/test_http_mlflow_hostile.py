@@ -16,7 +16,13 @@ from ingest_daemon import serving
 from mlflow_rest import Served
 
 FIELDS = [
+    "alias",
+    "allow_deleted",
+    "archive_existing_versions",
+    "artifact_directory_path",
     "artifact_location",
+    "datasets",
+    "description",
     "end_step",
     "end_time",
     "experiment_id",
@@ -27,6 +33,9 @@ FIELDS = [
     "max_results",
     "metric_key",
     "metrics",
+    "model_id",
+    "model_type",
+    "models",
     "name",
     "new_name",
     "order_by",
@@ -35,9 +44,14 @@ FIELDS = [
     "path",
     "run_id",
     "run_ids",
+    "run_link",
     "run_name",
     "run_uuid",
     "run_view_type",
+    "source",
+    "source_run_id",
+    "stage",
+    "stages",
     "start_step",
     "start_time",
     "status",
@@ -46,6 +60,7 @@ FIELDS = [
     "timestamp",
     "user_id",
     "value",
+    "version",
     "view_type",
 ]
 """All that any route takes."""
@@ -111,6 +126,9 @@ async def test_hostile_input_is_refused_by_every_route(tmp_path: Path, database_
 
 async def walk(served: Served) -> None:
     run = await served.run()
+    made = await served.post("logged-models", experiment_id="0")
+    model = made["model"]["info"]["model_id"]
+    await served.post("registered-models/create", name="known")
     good = {
         "experiment_id": "0",
         "experiment_ids": ["0"],
@@ -120,25 +138,35 @@ async def walk(served: Served) -> None:
         "metric_key": "k",
     }
     bodies: list[dict[str, Any]] = [dict.fromkeys(FIELDS, value) for value in HOSTILE]
-    bodies = [body | good for body in bodies] + bodies[::3]
+    known = {"name": "known", "version": "1", "source": "s3://x", "dataset": {}}
+    bodies = [body | good for body in bodies] + [body | known for body in bodies[::3]] + bodies[1::3]
+    linked = {"key": "k", "value": 1, "timestamp": 1, "model_id": model, "dataset_name": "\ud800"}
+    bodies += [good | {"metrics": [linked]}, good | linked, good | {"datasets": [{"dataset": {"name": 5}}]}]
     posts = [json.dumps(body).encode() for body in bodies] + list(RAW)
     gets = [query(body) for body in bodies]
     routes = [each for each in mlflow_routes(Parts(*[None] * len(Parts._fields))) if isinstance(each, Route)]  # type: ignore[arg-type]
     routes = [each for each in routes if each.path.startswith(API)]
-    assert len(routes) > 20
+    assert len(routes) > 50
 
-    async def answered(route: Route, request: bytes | str) -> None:
+    async def answered(route: Route, request: bytes | str, id_: str = model) -> None:
+        method = next(iter((route.methods or set()) - {"HEAD"}))
+        path = route.path.format(model_id=id_, tag_key=id_)
         if isinstance(request, str):
-            answer = await served.ask("GET", f"{route.path}?{request}")
+            answer = await served.ask(method, f"{path}?{request}")
         else:
-            answer = await served.ask("POST", route.path, request, content_type="application/json")
-        assert answer.status in {200, 400, 404, 413}, (route.path, request[:300], answer)
+            answer = await served.ask(method, path, request, content_type="application/json")
+        assert answer.status in {200, 400, 404, 413}, (path, request[:300], answer)
         if answer.status != 200:
             assert set(answer.json) == {"error_code", "message"}
 
     for route in routes:
-        requests = posts if "POST" in (route.methods or ()) else gets
+        requests = gets if "GET" in (route.methods or ()) else posts
         await asyncio.gather(*(answered(route, request) for request in requests))
+        if "{" in route.path:
+            ids = ("%00", "%ed%a0%80", "..%2f..", "x" * 5000, "m-" + "f" * 32)
+            await asyncio.gather(
+                *(answered(route, "" if "GET" in (route.methods or ()) else b"{}", id_) for id_ in ids)
+            )
     with contextlib.suppress(ConnectionError):  # it is told before all of it is read
         too_large = b'{"run_id":"' + b"x" * (9 << 20) + b'"}'
         assert (await served.send("runs/log-batch", too_large)).status == 413

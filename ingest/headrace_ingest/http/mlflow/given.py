@@ -98,6 +98,10 @@ class Given:
         """A message, which must be given."""
         return self.item(self._path + name, self.required(name, self._value(name)))
 
+    def has(self, name: str) -> bool:
+        """Whether a field is given."""
+        return self._value(name) is not None
+
     def pairs(self, name: str) -> dict[str, str]:
         """A list of keys with values; of one key twice the last counts."""
         return {each.text("key", required=True): each.text("value") for each in self.items(name)}

@@ -43,7 +43,7 @@ class InputRoutes:
         """The run made models."""
         run_id, models = given.run_id(), given.items("models")
         _check_count("models", len(models))
-        if not models:
+        if not given.has("models"):
             raise InvalidArgumentError("models", "is missing")
         change = RunChange()
         change.models.outputs.extend(

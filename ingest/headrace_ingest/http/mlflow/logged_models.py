@@ -11,7 +11,6 @@ from headrace_ingest.http.mlflow.model_shapes import STATUSES, logged_model
 from headrace_ingest.http.mlflow.shapes import answer, given_only
 from headrace_ingest.models import DEFAULT_RESULTS, ModelsService
 from headrace_proto.v1 import models_pb2 as pb
-from headrace_storage.errors import InvalidArgumentError
 
 _MAX_RESULTS: Final = 1000
 """Of a page; MLflow's server has no bound."""
@@ -97,8 +96,8 @@ class LoggedModelRoutes:
             max_results=given.page_size(DEFAULT_RESULTS, _MAX_RESULTS),
             page_token=given.text("page_token"),
         )
-        if not request.experiment_ids:
-            raise InvalidArgumentError("experiment_ids", "is missing")
+        if not request.experiment_ids:  # of none, not of all
+            return answer({})
         found = await self._models.search_logged_models(request)
         models = list(map(logged_model, found.models))
         return answer(given_only(models=models, next_page_token=found.next_page_token))
