@@ -30,13 +30,18 @@ def scenarios() -> list[Callable[[Side], None]]:
             ("params_and_tags", "metrics", "logging"),
         ),
     ):
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found += [getattr(module, function) for function in functions]
+        found += [getattr(beside_this(name), function) for function in functions]
     return found
+
+
+def beside_this(name: str) -> Any:
+    """The file of this name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -62,6 +67,18 @@ def play(servers: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Play:
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.__name__)
 def test_scripts(play: Play, scenario: Callable[[Side], None]) -> None:
     play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("name", "test"),
+    [
+        ("test_datasets_beside_mlflow", "test_runs_use_datasets"),
+        ("test_models_beside_mlflow", "test_a_logged_model"),
+        ("test_models_beside_mlflow", "test_the_guides_checkpoints"),
+    ],
+)
+def test_models(play: Play, name: str, test: str) -> None:
+    getattr(beside_this(name), test)(play)
 
 
 def runs(side: Side) -> None:

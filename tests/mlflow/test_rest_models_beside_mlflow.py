@@ -253,6 +253,7 @@ def test_model_versions(both: Both) -> None:  # noqa: C901 -- a list
         {"name": ""},
         {"source": ""},
         {"source": 5},
+        *({"source": path, "model_id": ""} for path in ("/etc/passwd", "file:///etc", "a/b", "..")),
         {"tags": "x"},
     ):
         both.post("model-versions/create", new | change)

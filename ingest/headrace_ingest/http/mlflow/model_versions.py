@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from headrace_ingest.http.mlflow.given import Given
 from headrace_ingest.http.mlflow.model_shapes import version
+from headrace_ingest.http.mlflow.names import checked_source
 from headrace_ingest.http.mlflow.shapes import answer, given_only, our_uri, their_uri
 from headrace_ingest.models import MAX_RESULTS, ModelsService
 from headrace_proto.v1 import models_pb2 as pb
@@ -26,7 +27,7 @@ class ModelVersionRoutes:
         """The next version of a model."""
         request = pb.CreateModelVersionRequest(
             name=_name(given),
-            source=our_uri(given.text("source", required=True)),
+            source=our_uri(checked_source(given.text("source", required=True))),
             run_id=given.text("run_id"),
             run_link=given.text("run_link"),
             description=given.text("description"),

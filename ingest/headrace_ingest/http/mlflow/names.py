@@ -33,6 +33,14 @@ def checked_key(key: str, place: str = "key") -> str:
     return key
 
 
+def checked_source(source: str) -> str:
+    """``source`` of a version, if it can be that in MLflow: a URI, not a folder of one machine."""
+    scheme, colon, _ = source.partition(":")
+    if not colon or scheme.lower() == "file" or "/" in scheme:
+        raise InvalidArgumentError("source", f"is {source[:100]!r}, a path of one machine; give a URI")
+    return source
+
+
 def param(key: str, value: str, place: str = "") -> RunChange:
     """A param to set, its value cut as MLflow's server does."""
     change = RunChange()
