@@ -144,7 +144,9 @@ async def walk(served: Served) -> None:
     bodies += [good | {"metrics": [linked]}, good | linked, good | {"datasets": [{"dataset": {"name": 5}}]}]
     posts = [json.dumps(body).encode() for body in bodies] + list(RAW)
     gets = [query(body) for body in bodies]
-    routes = [each for each in mlflow_routes(Parts(*[None] * len(Parts._fields))) if isinstance(each, Route)]  # type: ignore[arg-type]
+    routes = [
+        each for each in mlflow_routes(Parts._make([None] * len(Parts._fields))) if isinstance(each, Route)
+    ]
     routes = [each for each in routes if each.path.startswith(API)]
     assert len(routes) > 50
 

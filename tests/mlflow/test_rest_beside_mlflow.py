@@ -37,8 +37,8 @@ def pair(servers: tuple[str, str]) -> Iterator[Both]:
     both.remember("r", created, "run", "info", "run_id")
     yield both
     routes = [
-        route for route in mlflow_routes(Parts(*[None] * len(Parts._fields))) if isinstance(route, Route)
-    ]  # type: ignore[arg-type]
+        route for route in mlflow_routes(Parts._make([None] * len(Parts._fields))) if isinstance(route, Route)
+    ]
     served = {
         f"{method} {route.path}"
         for route in routes

@@ -331,8 +331,8 @@ def test_model_versions(both: Both) -> None:  # noqa: C901 -- a list
 def test_every_route_was_asked(pair: Both) -> None:
     """After the others: those of ``test_rest_beside_mlflow.py`` are asked there."""
     routes = [
-        route for route in mlflow_routes(Parts(*[None] * len(Parts._fields))) if isinstance(route, Route)
-    ]  # type: ignore[arg-type]
+        route for route in mlflow_routes(Parts._make([None] * len(Parts._fields))) if isinstance(route, Route)
+    ]
     served = {
         f"{method} {route.path}"
         for route in routes
