@@ -45,6 +45,8 @@ def model(both: Both, remembered: str, **fields: Any) -> None:
 
 
 def test_inputs_and_outputs(both: Both) -> None:
+    change: dict[str, Any]
+    fields: dict[str, Any]
     dataset = {"name": "d", "digest": "1", "source_type": "local", "source": "{}"}
     context = [{"key": "mlflow.data.context", "value": "training"}]
     model(both, "used")
@@ -83,6 +85,8 @@ def test_inputs_and_outputs(both: Both) -> None:
 
 
 def test_points_of_models(both: Both) -> None:
+    change: dict[str, Any]
+    fields: dict[str, Any]
     model(both, "measured", name="measured")
     point = {"run_id": "$other", "key": "m", "value": 1.5, "timestamp": BEGIN, "step": 1}
     mine = {"model_id": "$measured"}
@@ -111,6 +115,8 @@ def test_points_of_models(both: Both) -> None:
 
 
 def test_logged_models(both: Both) -> None:
+    change: dict[str, Any]
+    fields: dict[str, Any]
     texts = {"params": [{"key": "p", "value": "1"}], "tags": [{"key": "t", "value": "1"}]}
     model(both, "full", name="full", model_type="tree", **texts)
     model(both, "bare", source_run_id=None)
@@ -183,6 +189,8 @@ def test_logged_models(both: Both) -> None:
 
 
 def test_registered_models(both: Both) -> None:
+    change: dict[str, Any]
+    fields: dict[str, Any]
     name = {"name": "trees"}
     create = "registered-models/create"
     both.post(create, name | {"description": "of wood", "tags": [{"key": "t", "value": "1"}]})
@@ -236,6 +244,7 @@ def test_registered_models(both: Both) -> None:
 
 def test_model_versions(both: Both) -> None:  # noqa: C901 -- a list
     change: dict[str, Any]
+    fields: dict[str, Any]
     key = {"name": "versioned", "version": "1"}
     model(both, "source", name="source")
     both.post("registered-models/create", {"name": "versioned"})
