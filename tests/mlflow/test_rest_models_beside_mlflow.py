@@ -80,13 +80,12 @@ def test_inputs_and_outputs(both: Both) -> None:
         both.post("runs/outputs", {"run_id": "$run"} | fields)
     for ids in (["$exp"], ["0"], [], ["1"] * 21, ["987654"]):
         both.same("POST", PAGES + "experiments/search-datasets", {"experiment_ids": ids})
-    for nothing in ({}, {"dataset": {}}, {"dataset": dataset | {"name": ""}}):
-        both.stricter("POST", "runs/log-inputs", {"run_id": "$run", "datasets": [nothing]})
+    for change in ({}, {"dataset": {}}, {"dataset": dataset | {"name": ""}}):
+        both.stricter("POST", "runs/log-inputs", {"run_id": "$run", "datasets": [change]})
 
 
 def test_points_of_models(both: Both) -> None:
     change: dict[str, Any]
-    fields: dict[str, Any]
     model(both, "measured", name="measured")
     point = {"run_id": "$other", "key": "m", "value": 1.5, "timestamp": BEGIN, "step": 1}
     mine = {"model_id": "$measured"}
@@ -116,7 +115,6 @@ def test_points_of_models(both: Both) -> None:
 
 def test_logged_models(both: Both) -> None:
     change: dict[str, Any]
-    fields: dict[str, Any]
     texts = {"params": [{"key": "p", "value": "1"}], "tags": [{"key": "t", "value": "1"}]}
     model(both, "full", name="full", model_type="tree", **texts)
     model(both, "bare", source_run_id=None)
@@ -262,10 +260,11 @@ def test_model_versions(both: Both) -> None:  # noqa: C901 -- a list
         {"name": ""},
         {"source": ""},
         {"source": 5},
-        *({"source": path, "model_id": ""} for path in ("/etc/passwd", "file:///etc", "a/b", "..")),
         {"tags": "x"},
     ):
         both.post("model-versions/create", new | change)
+    for path in ("/etc/passwd", "file:///etc", "a/b", ".."):
+        both.post("model-versions/create", new | {"source": path, "model_id": ""})
     no_model = {"source": f"models:/{NO_MODEL}", "model_id": NO_MODEL}
     both.fails_there("POST", "model-versions/create", new | no_model, 404)
     for version in ("1", "2", "9", "x", ""):
@@ -291,7 +290,7 @@ def test_model_versions(both: Both) -> None:  # noqa: C901 -- a list
         {"stage": "Staging", "version": "9"},
     ):
         both.post("model-versions/transition-stage", key | {"archive_existing_versions": False} | change)
-    archive = key | {"stage": "None", "archive_existing_versions": True}
+    archive: dict[str, Any] = key | {"stage": "None", "archive_existing_versions": True}
     both.fails_there("POST", "model-versions/transition-stage", archive)
     for fields in ({"key": "k", "value": "v"}, {"key": "e"}, {"key": ""}, {"key": "k", "version": "9"}):
         both.post("model-versions/set-tag", key | fields)
