@@ -8,7 +8,7 @@ from uuid import UUID
 
 from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.catalog.pages import page_key, page_token
-from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.errors import InvalidArgumentError, PageTokenError
 from headrace_storage.scan import Point
 from headrace_storage.segments.choice import FIRST
 from headrace_storage.visibility import LAST
@@ -86,4 +86,4 @@ def after_page(request: pb.GetMetricHistoriesRequest, run_ids: Sequence[str]) ->
     with suppress(ValueError):
         if run_id in run_ids and all(FIRST <= number <= LAST for number in numbers):
             return Point(run_id, key, step, order_time, UUID(hex=writer), sequence)
-    raise InvalidArgumentError("page_token", "is none that was given out; begin again without it")
+    raise PageTokenError

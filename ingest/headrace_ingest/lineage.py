@@ -6,15 +6,6 @@ from headrace_proto.v1 import models_pb2, tracking_pb2
 from headrace_storage import lineage
 from headrace_storage.errors import InvalidArgumentError
 
-_BOUNDS = {
-    "name": limits.MAX_NAME_LENGTH,
-    "digest": limits.MAX_DATASET_DIGEST,
-    "source_type": limits.MAX_KEY_LENGTH,
-    "source": limits.MAX_DATASET_SOURCE,
-    "schema": limits.MAX_DATASET_SCHEMA,
-    "profile": limits.MAX_DATASET_PROFILE,
-}
-
 
 def change(message: tracking_pb2.RunChange) -> lineage.LogDataset | lineage.LogModels | lineage.LinkMetric:
     """What ``message`` says of datasets or models. :class:`InvalidArgumentError` names field and bound."""
@@ -28,7 +19,7 @@ def change(message: tracking_pb2.RunChange) -> lineage.LogDataset | lineage.LogM
 
 
 def _dataset(message: models_pb2.DatasetInput) -> lineage.LogDataset:
-    for name, bound in _BOUNDS.items():
+    for name, bound in limits.DATASET_LENGTHS.items():
         _check(f"dataset {name}", text_problem(getattr(message.dataset, name), bound))
     for name in ("name", "digest"):
         _check(f"dataset {name}", None if getattr(message.dataset, name) else "is empty")
@@ -39,7 +30,7 @@ def _dataset(message: models_pb2.DatasetInput) -> lineage.LogDataset:
         _check(f"tag key {key[:50]!r}", key_problem(key))
         _check(f"tag {key!r}", text_problem(value, limits.MAX_INPUT_TAG_LENGTH))
     return lineage.LogDataset(
-        lineage.Dataset(**{name: getattr(message.dataset, name) for name in _BOUNDS}), tags
+        lineage.Dataset(**{name: getattr(message.dataset, name) for name in limits.DATASET_LENGTHS}), tags
     )
 
 

@@ -1,14 +1,13 @@
 """The models service: datasets, logged models, registry. Translation only: the rules are the catalog's."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
 
 from headrace_ingest import model_messages as messages
+from headrace_ingest import unary
 from headrace_ingest.activity import Activity
 from headrace_ingest.bounds import DEFAULTS, Bounds
-from headrace_ingest.status import told
 from headrace_proto.v1 import models_pb2 as pb
 from headrace_storage.catalog.lineage import Datasets
 from headrace_storage.catalog.logged_models import LoggedModels
@@ -16,8 +15,6 @@ from headrace_storage.catalog.logged_models_search import ModelOrder, ModelQuery
 from headrace_storage.catalog.registry import Registry
 from headrace_storage.catalog.registry_search import RegistryQuery, RegistrySearch
 from headrace_storage.errors import InvalidArgumentError
-
-Unary = Callable[[Any], Awaitable[Any]]
 
 DEFAULT_RESULTS: Final = 100
 MAX_RESULTS: Final = 200_000
@@ -49,7 +46,7 @@ class ModelsService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server serves."""
-        unary: dict[str, tuple[type[Any], Unary]] = {
+        methods: dict[str, tuple[type[Any], unary.Unary]] = {
             "ListDatasets": (pb.ListDatasetsRequest, self.list_datasets),
             "CreateLoggedModel": (pb.CreateLoggedModelRequest, self.create_logged_model),
             "GetLoggedModel": (pb.GetLoggedModelRequest, self.get_logged_model),
@@ -64,15 +61,7 @@ class ModelsService:
             "ChangeModelVersion": (pb.ChangeModelVersionRequest, self.change_model_version),
             "SearchModelVersions": (pb.SearchRegistryRequest, self.search_model_versions),
         }
-        methods = {
-            name: grpc.unary_unary_rpc_method_handler(
-                self._answering(method),
-                request_deserializer=request.FromString,
-                response_serializer=lambda response: response.SerializeToString(),
-            )
-            for name, (request, method) in unary.items()
-        }
-        return grpc.method_handlers_generic_handler(self.NAME, methods)
+        return grpc.method_handlers_generic_handler(self.NAME, unary.handlers(methods, self._activity))
 
     async def list_datasets(self, request: pb.ListDatasetsRequest) -> pb.ListDatasetsResponse:
         """The datasets of experiments."""
@@ -113,7 +102,7 @@ class ModelsService:
         self, request: pb.SearchLoggedModelsRequest
     ) -> pb.SearchLoggedModelsResponse:
         """A page of the models that match."""
-        self._check_filter(request.filter, *(order.field_name for order in request.order_by))
+        unary.check_filter(self._bounds, request.filter, *(order.field_name for order in request.order_by))
         query = ModelQuery(
             list(request.experiment_ids) or None,
             request.filter,
@@ -208,29 +197,13 @@ class ModelsService:
         return pb.SearchModelVersionsResponse(versions=map(messages.version, found), next_page_token=token)
 
     def _query(self, request: pb.SearchRegistryRequest) -> RegistryQuery:
-        self._check_filter(request.filter, *request.order_by)
+        unary.check_filter(self._bounds, request.filter, *request.order_by)
         limit = _limit(request.max_results)
         return RegistryQuery(request.filter, request.order_by, limit, request.page_token)
 
-    def _check_filter(self, *texts: str) -> None:
-        length = sum(map(len, texts))
-        if length > self._bounds.filter:
-            bound = self._bounds.named("filter")
-            raise InvalidArgumentError("filter_string", f"has {length} characters, the bound is {bound}")
-
-    def _answering(self, method: Unary) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def answer(request: Any, context: Any) -> Any:
-            with self._activity.busy():
-                async with told(context):
-                    return await method(request)
-
-        return answer
-
 
 def _limit(max_results: int) -> int:
-    if not 0 <= max_results <= MAX_RESULTS:
-        raise InvalidArgumentError("max_results", f"is {max_results}, the bounds are 0 and {MAX_RESULTS}")
-    return max_results or DEFAULT_RESULTS
+    return unary.limit(max_results, DEFAULT_RESULTS, MAX_RESULTS)
 
 
 def _unknown_change() -> InvalidArgumentError:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from headrace_ingest import changes, messages
+from headrace_ingest import changes, messages, unary
 from headrace_ingest.activity import Activity
 from headrace_ingest.bounds import DEFAULTS, Bounds
 from headrace_ingest.histories import Histories
@@ -29,7 +29,6 @@ from headrace_storage.history import History
 from headrace_storage.objects import Locations
 from headrace_storage.sweep import Sweeper
 
-Unary = Callable[[Any], Awaitable[Any]]
 Stream = Callable[[Any], AsyncGenerator[bytes, None]]
 
 DEFAULT_RESULTS: Final = 1000
@@ -91,7 +90,7 @@ class TrackingService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server serves."""
-        unary: dict[type[Any], Unary] = {
+        requests: dict[type[Any], unary.Unary] = {
             pb.CreateExperimentRequest: self.create_experiment,
             pb.GetExperimentRequest: self.get_experiment,
             pb.ListExperimentsRequest: self.list_experiments,
@@ -109,19 +108,14 @@ class TrackingService:
             pb.ChangeRewindRequest: self.change_rewind,
             pb.GetServerInfoRequest: self.get_server_info,
         }
-        methods = {
-            request.DESCRIPTOR.name.removesuffix("Request"): grpc.unary_unary_rpc_method_handler(
-                self._answering(method),
-                request_deserializer=request.FromString,
-                response_serializer=lambda response: response.SerializeToString(),
-            )
-            for request, method in unary.items()
-        }
+        methods = unary.handlers(
+            {_name(request): (request, method) for request, method in requests.items()}, self._activity
+        )
         for request, stream in (
             (pb.GetMetricHistoryRequest, self._histories.one),
             (pb.GetMetricHistoriesRequest, self._histories.many),
         ):
-            methods[request.DESCRIPTOR.name.removesuffix("Request")] = grpc.unary_stream_rpc_method_handler(
+            methods[_name(request)] = grpc.unary_stream_rpc_method_handler(
                 self._streaming(stream),
                 request_deserializer=request.FromString,
                 response_serializer=None,  # they are bytes already
@@ -145,7 +139,7 @@ class TrackingService:
 
     async def list_experiments(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
         """A page of the experiments that match."""
-        self._check_filter(request)
+        unary.check_filter(self._bounds, request.filter, *request.order_by)
         active, deleted = _stages(request.view_type)
         query = ExperimentQuery(
             [ACTIVE] * active + [DELETED] * deleted,
@@ -201,7 +195,7 @@ class TrackingService:
 
     async def search_runs(self, request: pb.SearchRunsRequest) -> pb.SearchRunsResponse:
         """A page of the runs that match, with their latest values."""
-        self._check_filter(request)
+        unary.check_filter(self._bounds, request.filter, *request.order_by)
         query = Query(
             scope=Scope(request.experiment_ids, *_stages(request.view_type, "run_view_type")),
             filter=request.filter,
@@ -264,20 +258,6 @@ class TrackingService:
         """Where else this daemon can be asked."""
         return pb.ServerInfo(http_port=self._http_port)
 
-    def _check_filter(self, request: pb.SearchRunsRequest | pb.ListExperimentsRequest) -> None:
-        length = len(request.filter) + sum(map(len, request.order_by))
-        if length > self._bounds.filter:
-            bound = self._bounds.named("filter")
-            raise InvalidArgumentError("filter_string", f"has {length} characters, the bound is {bound}")
-
-    def _answering(self, method: Unary) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def answer(request: Any, context: Any) -> Any:
-            with self._activity.busy():
-                async with told(context):
-                    return await method(request)
-
-        return answer
-
     def _streaming(self, method: Stream) -> Callable[[Any, Any], Awaitable[None]]:
         async def answer(request: Any, context: Any) -> None:
             with self._activity.busy():
@@ -286,6 +266,10 @@ class TrackingService:
                         await context.write(chunk)
 
         return answer
+
+
+def _name(request: type[Any]) -> str:
+    return str(request.DESCRIPTOR.name.removesuffix("Request"))
 
 
 def _stages(view_type: pb.ViewType, argument: str = "view_type") -> tuple[bool, bool]:
@@ -303,6 +287,4 @@ def _is_deleted(lifecycle_stage: str) -> bool:
 
 
 def _limit(max_results: int) -> int:
-    if not 0 <= max_results <= MAX_RESULTS:
-        raise InvalidArgumentError("max_results", f"is {max_results}, the bounds are 0 and {MAX_RESULTS}")
-    return max_results or DEFAULT_RESULTS
+    return unary.limit(max_results, DEFAULT_RESULTS, MAX_RESULTS)

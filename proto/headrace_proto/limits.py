@@ -25,13 +25,17 @@ MAX_TIMESTAMP: Final = 253_402_300_799_999
 The smallest is 0, as in MLflow."""
 
 MAX_DATASET_DIGEST: Final = 36
-"""Characters, as the following; MLflow's bounds, but for a profile MLflow takes 16 times as many."""
+"""Characters of a dataset's digest (MLflow's bound)."""
 
-MAX_DATASET_SOURCE: Final = 65_535
-
-MAX_DATASET_SCHEMA: Final = 1_048_575
-
-MAX_DATASET_PROFILE: Final = 1_048_575
+DATASET_LENGTHS: Final = {
+    "name": MAX_NAME_LENGTH,
+    "digest": MAX_DATASET_DIGEST,
+    "source_type": MAX_KEY_LENGTH,
+    "source": 65_535,
+    "schema": 1_048_575,
+    "profile": 1_048_575,
+}
+"""Characters of each field of a dataset: MLflow's bounds, but of a profile MLflow takes 16 times as many."""
 
 MAX_INPUT_TAG_LENGTH: Final = 500
 

@@ -10,15 +10,6 @@ from headrace.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from headrace_proto import limits
 from headrace_proto.v1 import models_pb2
 
-_BOUNDS = {
-    "name": limits.MAX_NAME_LENGTH,
-    "digest": limits.MAX_DATASET_DIGEST,
-    "source_type": limits.MAX_KEY_LENGTH,
-    "source": limits.MAX_DATASET_SOURCE,
-    "schema": limits.MAX_DATASET_SCHEMA,
-    "profile": limits.MAX_DATASET_PROFILE,
-}
-
 
 def dataset_input(dataset: Any, context: str | None, tags: Mapping[str, object] | None) -> DatasetInput:
     """A dataset (of ``headrace.data``, of ``mlflow.data``, or an entity) in a context, with tags."""
@@ -39,8 +30,8 @@ def is_described(dataset: Any) -> bool:
 
 def message(used: DatasetInput) -> models_pb2.DatasetInput:
     """A dataset that a run uses, within its bounds."""
-    told = {name: getattr(used.dataset, name) or "" for name in _BOUNDS}
-    for name, bound in _BOUNDS.items():
+    told = {name: getattr(used.dataset, name) or "" for name in limits.DATASET_LENGTHS}
+    for name, bound in limits.DATASET_LENGTHS.items():
         told[name] = values.text(f"dataset {name}", told[name], bound)
         if name in {"name", "digest"} and not told[name]:
             raise InvalidArgumentError(f"dataset {name}", "is empty")

@@ -64,6 +64,13 @@ class InvalidArgumentError(StorageError):
         self.problem = problem
 
 
+class PageTokenError(InvalidArgumentError):
+    """A page token that was not given out."""
+
+    def __init__(self) -> None:
+        super().__init__("page_token", "is none that was given out; begin again without it")
+
+
 class WriterRefusedError(StorageError):
     """An Open with an open_number that is below the last one of the same shipper: a delayed connection."""
 

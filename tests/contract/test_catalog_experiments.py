@@ -1,12 +1,14 @@
 """Experiments in the catalog: made, searched, changed, deleted and restored with their runs."""
 
 import asyncio
+import base64
 
 import pytest
 
 from catalog_daemon import Daemon
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.experiments import ExperimentQuery, Experiments
+from headrace_storage.catalog.pages import page_key, page_token
 from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 from headrace_storage.model import CreateRun, Run
 
@@ -168,14 +170,14 @@ async def test_orders(experiments: Experiments, order_by: list[str], found: list
 @pytest.mark.parametrize(
     ("filter_string", "order_by", "problem"),
     [
-        ("metrics.a < 1", [], "character 1,.*attributes and tags only"),
-        ("status = 'x'", [], "no attribute of an experiment"),
+        ("metrics.a < 1", [], "character 1,.*have no metrics"),
+        ("status = 'x'", [], "no attribute of experiments"),
         ("name = 3", [], "character 8,.*expected a text"),
         ("creation_time = 'x'", [], "expected a number"),
         ("name = 'a' name = 'b'", [], "expected AND"),
         ("", ["tags.a"], "cannot be ordered by their tags"),
         ("", ["name", "name DESC"], "twice"),
-        ("", ["foo"], "no attribute of an experiment"),
+        ("", ["foo"], "no attribute of experiments"),
     ],
 )
 async def test_what_is_no_search(
@@ -191,3 +193,23 @@ async def test_a_token_belongs_to_its_order(experiments: Experiments) -> None:
     for order_by in ([], ["name DESC"], ["experiment_id"]):
         with pytest.raises(InvalidArgumentError, match="page_token"):
             await experiments.search(ExperimentQuery(order_by=order_by, page_token=token))
+
+
+@pytest.mark.parametrize("order_by", [[], ["name"]])
+@pytest.mark.parametrize(
+    "places",
+    ["[1]", '["x", 1]', "[1.5, 2]", f"[{10**30}, 1]", "[true, null]", "{}", "[[" * 9, "[" * 100_000],
+)
+async def test_forged_tokens(experiments: Experiments, order_by: list[str], places: str) -> None:
+    for name in ("a", "b"):
+        await experiments.create(name, "", {})
+    _, given = await experiments.search(ExperimentQuery(order_by=order_by, limit=1))
+    digest, _ = page_key(given, [int, str])
+    text = base64.b64encode(places.encode()).decode()
+    for forged in (page_token([digest, places]), page_token([places]), text):
+        query = ExperimentQuery(order_by=order_by, page_token=forged)
+        if order_by and forged == page_token([digest, '["x", 1]']):
+            await experiments.search(query)  # names are compared with what the token says
+            continue
+        with pytest.raises(InvalidArgumentError, match="page_token"):
+            await experiments.search(query)

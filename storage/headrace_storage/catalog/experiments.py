@@ -9,9 +9,10 @@ from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.pages import page_key, page_token
 from headrace_storage.catalog.placement import experiment_number
 from headrace_storage.catalog.queries import Queries
-from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError, PageTokenError
 from headrace_storage.model import Experiment
 from headrace_storage.search import experiments as search
+from headrace_storage.search import listing
 
 _QUERIES: Final = Queries("experiments")
 
@@ -77,24 +78,31 @@ class Experiments:
         Raises:
             InvalidArgumentError: the filter, the order or the token is none.
         """
-        expression, orders = search.parse_filter(query.filter), search.parse_orders(query.order_by)
+        expression = listing.parse_filter(search.KIND, query.filter)
+        orders = search.parse_orders(query.order_by)
         after = None
         if query.page_token:
-            after = search.after_of(orders, page_key(query.page_token, search.token_types(orders)))
+            after = listing.place_of(orders, page_key(query.page_token, listing.TOKEN_TYPES))
         stages = list(query.stages)
         if query.filter or query.order_by:
             async with self._database.acquire() as connection:
                 rows = await connection.fetch(_QUERIES["all_experiments"], stages)
             found = search.select(expression, [_experiment(row) for row in rows])
-            found = search.page(found, orders, after, query.limit + 1)
+            found = listing.page(found, orders, search.place, after, query.limit + 1)
         else:
-            end = after or [_LARGEST, -_LARGEST]
-            async with self._database.acquire() as connection:
-                rows = await connection.fetch(_QUERIES["newest_experiments"], stages, *end, query.limit + 1)
-            found = [_experiment(row) for row in rows]
-        more = len(found) > query.limit
+            found = await self._newest(stages, after or [_LARGEST, -_LARGEST], query.limit + 1)
+        if len(found) <= query.limit:
+            return found, ""
         found = found[: query.limit]
-        return found, page_token(search.token_key(orders, found[-1])) if more else ""
+        ends = [search.place(found[-1], clause) for clause in orders]
+        return found, page_token(listing.token_key(orders, ends))
+
+    async def _newest(self, stages: list[str], end: Sequence[Any], limit: int) -> list[Experiment]:
+        if any(type(part) is not int or abs(part) > _LARGEST for part in end):
+            raise PageTokenError
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["newest_experiments"], stages, *end, limit)
+        return [_experiment(row) for row in rows]
 
     async def rename(self, experiment_id: str, name: str) -> Experiment:
         """Gives an experiment another name.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.errors import PageTokenError
 
 
 def page_token(key: Sequence[Any]) -> str:
@@ -18,12 +18,12 @@ def page_key(token: str, types: Sequence[type]) -> list[Any]:
     """The key that :func:`page_token` was given, whose parts were of ``types``.
 
     Raises:
-        InvalidArgumentError: the token is not one of ours.
+        PageTokenError: the token is not one of ours.
     """
     try:
         key = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         key = None
     if not isinstance(key, list) or [type(part) for part in key] != list(types):
-        raise InvalidArgumentError("page_token", "is none that was given out; begin again without it")
+        raise PageTokenError
     return key

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any, Final, NamedTuple, TypeVar
 
-from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.errors import InvalidArgumentError, PageTokenError
 from headrace_storage.search.grammar import (
     Condition,
     Every,
@@ -174,7 +174,7 @@ def page(
             end = key(token_place)
             keyed = [pair for pair in keyed if pair[0] > end]
         except (TypeError, ValueError):
-            raise _no_token() from None
+            raise PageTokenError from None
     keyed.sort(key=lambda pair: pair[0])
     return [thing for _, thing in keyed[:limit]]
 
@@ -194,10 +194,10 @@ def place_of(clauses: Sequence[Clause], key: Sequence[Any]) -> list[Any]:
         raise InvalidArgumentError("page_token", "belongs to another order_by; begin again without it")
     try:
         found = json.loads(places)
-    except ValueError:
-        raise _no_token() from None
+    except (ValueError, RecursionError):
+        raise PageTokenError from None
     if not isinstance(found, list) or len(found) != len(clauses):
-        raise _no_token()
+        raise PageTokenError
     return found
 
 
@@ -207,7 +207,3 @@ def _is_missing(place: Any) -> bool:
 
 def _digest(clauses: Sequence[Clause]) -> int:
     return zlib.crc32(repr([tuple(clause) for clause in clauses]).encode())
-
-
-def _no_token() -> InvalidArgumentError:
-    return InvalidArgumentError("page_token", "is none that was given out; begin again without it")

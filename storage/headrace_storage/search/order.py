@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.errors import InvalidArgumentError, PageTokenError
 from headrace_storage.search.columns import MISSING, Column, Keys, Mask, Place, Positions
 from headrace_storage.search.grammar import Field, Group, Order
 
@@ -114,10 +114,8 @@ def after_of(orders: Sequence[Order], key: Sequence[Any]) -> After:
     try:
         found = [_place(json.loads(place), order) for place, order in zip(places, orders, strict=True)]
         return After(found, bytes.fromhex(run_id))
-    except ValueError:
-        raise InvalidArgumentError(
-            "page_token", "is none that was given out; begin again without it"
-        ) from None
+    except (ValueError, RecursionError):
+        raise PageTokenError from None
 
 
 def _place(found: Any, order: Order) -> Place:
