@@ -12,9 +12,7 @@ The rules that both keep:
 """
 
 import contextlib
-import fcntl
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +21,10 @@ from typing import Any
 
 from headrace.journal import layout
 from headrace.journal.cells import CellFile, following_size
-from headrace.journal.control import create_control
 from headrace.journal.definitions import Definitions
-from headrace.journal.folder import write_header
-from headrace.journal.rejects import read_rejects
+from headrace.journal.outbox import Outbox
 from headrace.journal.room import RESERVE, Dropped, OnFull, Room, is_full
 from headrace.journal.turns import QUEUE_SECONDS, Inside, Turns
-from headrace.operation import Waiters
 from headrace_proto.wire import CELL_SIZE, FORMAT, PAD, blob_record, metric_head
 
 LOOK_AGAIN_SECONDS = 0.2
@@ -50,7 +45,7 @@ class _NoFile:
     view = memoryview(b"")
 
 
-class Writer(Turns):
+class Writer(Outbox, Turns):
     """A journal that this process appends to. Public attributes are for ``run_log.py`` and the shipper."""
 
     def __init__(
@@ -73,76 +68,28 @@ class Writer(Turns):
             successor: the writer to use instead of this one (a spare, or a forked child's own).
             on_full: what calls do when there is no room.
         """
-        super().__init__()
-        self.name = name
-        self.folder = root / name
+        Outbox.__init__(self, root / name)
+        Turns.__init__(self)
         self.abandoned = False
         self.asleep = False
-        self.wake: Callable[[], None] = _nothing
-        self.watch: Callable[[], None] = _nothing
-        self.waiters = Waiters()
         self.room = Room(self.folder, bound, on_full)
         self._successor = successor
         self._spare: Writer | None = None
         self.last_steps: dict[int, int] = {}
         """By series: of those whose steps must not go back (``ordered_log.py``)."""
         self._runs: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
-        self._rejects: list[tuple[int, int, str, str]] = []
         self._ahead = threading.RLock()
         self._prepared: list[CellFile] = []
         self._reserve: CellFile | None = None
         self._look_again = 0.0
-        self.room.until(lambda: self._create(header))
+        written = {"format": FORMAT, "writer_id": name, **header}
+        self.room.until(lambda: self._create(written))
 
-    def _create(self, header: Mapping[str, Any]) -> None:
-        # Built under a dotted name and renamed whole: a folder that others can see is a complete journal.
-        draft = self.folder.with_name(f".{self.name}")
-        with contextlib.ExitStack() as undo:
-            undo.callback(shutil.rmtree, draft, ignore_errors=True)
-            draft.mkdir(mode=0o700, parents=True)
-            self._lock_descriptor = os.open(draft / layout.WRITER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            undo.callback(os.close, self._lock_descriptor)
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX)
-            self.control = self.tail = create_control(draft)
-            self._definitions = Definitions(draft)
-            undo.callback(self._definitions.close)
-            self.file = CellFile(draft / layout.cells_name(0), 0, layout.FIRST_FILE)
-            write_header(draft, {"format": FORMAT, "writer_id": self.name, **header})
-            draft.rename(self.folder)
-            undo.pop_all()
-
-    # What an operation asks (operation.Fate). Any thread, no lock.
-
-    def committed(self) -> int:
-        """The first sequence that is not durable yet."""
-        return self.control[layout.COMMITTED]
-
-    def when_committed(self, end: int, callback: Callable[[], object]) -> None:
-        """Calls back, from any thread, once ``committed() >= end``; at once when it is."""
-        self.waiters.add(end, callback)
-        self.waiters.advance(self.committed())
-        self.watch()
-
-    def reject(self, first: int, end: int) -> tuple[str, str] | None:
-        """Code and message of the first refusal in ``[first, end)``."""
-        if len(self._rejects) != self.control[layout.REJECTS]:
-            self._rejects = read_rejects(self.folder)
-        for reject_first, reject_end, code, message in self._rejects:
-            if reject_first < end and first < reject_end:
-                return code, message
-        return None
-
-    def written(self) -> int:
-        """The first sequence that is not written."""
-        return self.control[layout.TAIL]
-
-    def daemon_absent(self) -> bool:
-        """Whether whoever ships this journal last found no daemon."""
-        return bool(self.control[layout.ABSENT])
-
-    def pending(self) -> int:
-        """Cells that are written and not yet durable."""
-        return self.control[layout.TAIL] - self.control[layout.COMMITTED]
+    def _fill(self, draft: Path, undo: contextlib.ExitStack) -> None:
+        self._definitions = Definitions(draft)
+        undo.callback(self._definitions.close)
+        self.file = CellFile(draft / layout.cells_name(0), 0, layout.FIRST_FILE)
+        self.tail = self.control
 
     # Definitions. In a turn.
 
@@ -358,8 +305,7 @@ class Writer(Turns):
         self.room.forget()
         self.turn = [None]
         self.asleep = False
-        self.waiters = Waiters()
-        self.wake = _nothing
+        self._leave()
 
     def close(self) -> None:
         """Says that no more will come, for good: later calls go to the spare journal."""
@@ -383,7 +329,3 @@ class Writer(Turns):
                 file.release()
         self._definitions.close()
         os.close(self._lock_descriptor)
-
-
-def _nothing() -> None:
-    pass

@@ -5,11 +5,9 @@ cells do. Numbers are given in the order in which calls return, and uploads happ
 """
 
 import contextlib
-import fcntl
 import itertools
 import logging
 import os
-import shutil
 import threading
 import time
 import uuid
@@ -19,11 +17,9 @@ from typing import Any, Final, NamedTuple
 
 from headrace.errors import DroppedError, SpoolFullError
 from headrace.journal import layout
-from headrace.journal.control import create_control
-from headrace.journal.folder import write_header
-from headrace.journal.rejects import read_rejects
+from headrace.journal.outbox import Outbox
 from headrace.journal.room import OnFull, is_full
-from headrace.operation import DROPPED, RunOperation, Waiters
+from headrace.operation import DROPPED, RunOperation
 from headrace.spool import entry as entries
 from headrace.spool.entry import DATA, ENTRY, Entry
 
@@ -46,16 +42,12 @@ class Limits(NamedTuple):
     on_full: OnFull
 
 
-class Spool:
-    """A spool that this process adds to; an operation's fate (``operation.Fate``)."""
+class Spool(Outbox):
+    """A spool that this process adds to."""
 
     def __init__(self, root: Path, header: Mapping[str, Any], limits: Limits) -> None:
         """Creates a spool in ``root``, the folder of journals. ``OSError`` when there is no room for it."""
-        self.name = f"{PREFIX}{uuid.uuid4().hex}"
-        self.folder = root / self.name
-        self.waiters = Waiters()
-        self.wake: Callable[[], None] = _nothing
-        self.watch: Callable[[], None] = _nothing
+        super().__init__(root / f"{PREFIX}{uuid.uuid4().hex}")
         self.sent = 0
         """Bytes of the entry that is being uploaded which are on their way, for whoever shows progress."""
         self._limits = limits
@@ -63,18 +55,7 @@ class Spool:
         self._lock = threading.RLock()
         self._depth = 0
         self._checked = -CHECK_SECONDS
-        self._rejects: list[tuple[int, int, str, str]] = []
-        draft = self.folder.with_name(f".{self.name}")
-        with contextlib.ExitStack() as undo:
-            undo.callback(shutil.rmtree, draft, ignore_errors=True)
-            draft.mkdir(mode=0o700, parents=True)
-            self._lock_descriptor = os.open(draft / layout.WRITER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            undo.callback(os.close, self._lock_descriptor)
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX)
-            self.control = create_control(draft)
-            write_header(draft, {"format": entries.FORMAT, **header})
-            draft.rename(self.folder)
-            undo.pop_all()
+        self._create({"format": entries.FORMAT, **header})
 
     def add(self, entry: Callable[[int], Entry], write: Callable[[Path], int]) -> RunOperation:
         """Secures what ``write`` writes into a file, whose size it returns and ``entry`` is told.
@@ -153,45 +134,11 @@ class Spool:
                 28, f"the files that wait have reached HEADRACE_ARTIFACT_SPOOL_MAX, {bound:,} bytes"
             )
 
-    # What an operation asks.
-
-    def committed(self) -> int:
-        """The first number that is not uploaded yet."""
-        return self.control[layout.COMMITTED]
-
-    def when_committed(self, end: int, callback: Callable[[], object]) -> None:
-        """Calls back, from any thread, once ``committed() >= end``; at once when it is."""
-        self.waiters.add(end, callback)
-        self.waiters.advance(self.committed())
-        self.watch()
-
-    def reject(self, first: int, end: int) -> tuple[str, str] | None:
-        """Code and message of the first refusal in ``[first, end)``."""
-        if len(self._rejects) != self.control[layout.REJECTS]:
-            self._rejects = read_rejects(self.folder)
-        for reject_first, reject_end, code, message in self._rejects:
-            if reject_first < end and first < reject_end:
-                return code, message
-        return None
-
-    def written(self) -> int:
-        """The first number that is not given yet."""
-        return self.control[layout.TAIL]
-
-    def pending(self) -> int:
-        """Entries that are not uploaded yet."""
-        return self.control[layout.TAIL] - self.control[layout.COMMITTED]
-
-    def daemon_absent(self) -> bool:
-        """Whether whoever ships it last found no daemon."""
-        return bool(self.control[layout.ABSENT])
-
     # Fork and end.
 
     def abandon(self) -> None:
         """In a forked child: leaves it to the parent."""
-        self.waiters = Waiters()
-        self.wake = _nothing
+        self._leave()
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -227,7 +174,3 @@ class _Dropped:
 
     def reject(self, _first: int, _end: int) -> tuple[str, str]:
         return DROPPED, self._message
-
-
-def _nothing() -> None:
-    pass
