@@ -35,6 +35,8 @@ _CHUNK: Final = 1 << 20
 _SYNC_BYTES: Final = 64 << 20
 _REMEMBERED: Final = 1000
 _SYNCS: Final = 8
+_AT_ONCE: Final = 64
+"""Small files that are open at a time for one pack: a process may often open no more than 1024."""
 
 
 class Small(NamedTuple):
@@ -147,22 +149,13 @@ class Uploads:
         for file, found in zip(files, checksums, strict=True):
             if file.sha256 not in {found, ""}:
                 raise ChecksumMismatchError(file.sha256, found)
-        with self._tree.folder(UPLOADS) as folder, contextlib.ExitStack() as stack:
-            written = []
-            for file, checksum in zip(files, checksums, strict=True):
-                name = uuid.uuid4().hex
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = os.open(name, flags, 0o644, dir_fd=folder)
-                stack.callback(os.close, descriptor)
-                stack.callback(discard, folder, name)
-                rest = memoryview(file.data)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                attributes.write(descriptor, checksum, file.content_type)
-                written.append((descriptor, name, file.path))
-            _sync([descriptor for descriptor, *_ in written])
-            for _, name, path in written:
-                self._tree.place(folder, name, path, sync=False)
+        told = list(zip(files, checksums, strict=True))
+        with self._tree.folder(UPLOADS) as folder, contextlib.ExitStack() as drafts:
+            written: list[str] = []
+            for start in range(0, len(told), _AT_ONCE):
+                written += _drafts(folder, told[start : start + _AT_ONCE], drafts)
+            for file, name in zip(files, written, strict=True):
+                self._tree.place(folder, name, file.path, sync=False)
         for above in sorted({file.path.rpartition("/")[0] for file in files}):
             self._tree.sync(above)
 
@@ -213,6 +206,24 @@ class Uploads:
         self._checksums[id_] = upload.size, upload._checksum  # noqa: SLF001 - its own module
         while len(self._checksums) > _REMEMBERED:
             self._checksums.popitem(last=False)
+
+
+def _drafts(folder: int, files: Sequence[tuple[Small, str]], undo: contextlib.ExitStack) -> list[str]:
+    """Writes small files, each with its checksum, and has the disk take them; their names in ``folder``."""
+    names, descriptors = [], []
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.ExitStack() as opened:
+        for file, checksum in files:
+            names.append(uuid.uuid4().hex)
+            descriptors.append(os.open(names[-1], flags, 0o644, dir_fd=folder))
+            opened.callback(os.close, descriptors[-1])
+            undo.callback(discard, folder, names[-1])
+            rest = memoryview(file.data)
+            while rest:
+                rest = rest[os.write(descriptors[-1], rest) :]
+            attributes.write(descriptors[-1], checksum, file.content_type)
+        _sync(descriptors)
+    return names
 
 
 def _sync(descriptors: Sequence[int]) -> None:
