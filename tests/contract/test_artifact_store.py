@@ -1,8 +1,10 @@
 """The store of artifacts, a real folder: few descriptors, and folders that are removed while files come."""
 
+import asyncio
 import contextlib
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,3 +30,25 @@ async def test_a_pack_of_many_files_takes_few_descriptors(tmp_path: Path) -> Non
         await store.put([Small(f"a/{number}", b"x", "", "") for number in range(300)])
     assert len(list((tmp_path / "a").iterdir())) == 300
     assert list((tmp_path / ".uploads").iterdir()) == []
+
+
+def test_folders_are_removed_while_files_come(tmp_path: Path) -> None:
+    store, stop = LocalFiles(tmp_path), threading.Event()
+
+    def remove() -> None:
+        while not stop.is_set():
+            asyncio.run(store.delete("a"))
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for number in range(60):
+            asyncio.run(store.put([Small(f"a/{at}/b", b"x", "", "") for at in range(3)]))
+            with store.append(f"{number:032x}", 0) as upload:
+                upload.write([b"x"])
+            asyncio.run(store.finish(f"{number:032x}", "a/c/d", "", 1, ""))
+    finally:
+        stop.set()
+        remover.join()
+    left = [path.name for path in (tmp_path / ".uploads").iterdir()]
+    assert all(name.endswith(".removed") for name in left), left

@@ -18,6 +18,9 @@ from typing import Final, NamedTuple
 from headrace_storage.errors import InvalidArgumentError, NotFoundError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES: Final = 100
+"""How often a file is placed at most, while others remove its folders."""
+
 _IN_THE_WAY: Final = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -43,6 +46,7 @@ class Tree:
         Raises:
             NotFoundError: there is none, or a symbolic link is there.
             InvalidArgumentError: ``make``, and a file or link is in the way.
+            FileNotFoundError: ``make``, and somebody removes folders on the way.
         """
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -75,6 +79,18 @@ class Tree:
         Without ``sync`` only :meth:`sync` of the folder makes it survive a power loss.
         InvalidArgumentError: a folder, or a file instead of a folder, is in the way.
         """
+        for left in reversed(range(_TRIES)):
+            try:
+                self._place(folder, name, path, sync=sync)
+            except FileNotFoundError:
+                # A folder above was removed meanwhile, and is made again; unless it is the file that is gone.
+                os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if not left:
+                    raise
+            else:
+                return
+
+    def _place(self, folder: int, name: str, path: str, *, sync: bool) -> None:
         above, _, last = path.rpartition("/")
         with self.folder(above, make=True) as target:
             try:
@@ -156,6 +172,8 @@ def _step(descriptor: int, name: str, path: str, *, make: bool) -> int:
     except OSError as error:
         if make and error.errno in _IN_THE_WAY:
             raise InvalidArgumentError("path", f"{path!r} needs a folder where {name!r} is none") from error
+        if make:
+            raise
         raise _missing(path, error) from error
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from headrace_storage.errors import (
     ChecksumMismatchError,
     InvalidArgumentError,
+    NotFoundError,
     UploadBusyError,
     UploadOffsetError,
 )
@@ -157,7 +158,8 @@ class Uploads:
             for file, name in zip(files, written, strict=True):
                 self._tree.place(folder, name, file.path, sync=False)
         for above in sorted({file.path.rpartition("/")[0] for file in files}):
-            self._tree.sync(above)
+            with contextlib.suppress(NotFoundError):  # removed since, with what was placed there
+                self._tree.sync(above)
 
     def discard(self, id_: str) -> None:
         """Forgets an upload; one that is not there is no error."""
