@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from artifact_server import RUN, OneRun, Served, pack
+from headrace_storage.objects import Reading
 from http_peer import ask
 
 OTHER = "f" * 32
@@ -210,3 +211,33 @@ async def test_answers_leave_at_once(served: Served) -> None:
                 except OSError:
                     continue
         await asyncio.sleep(0.01)
+
+
+async def test_nothing_is_read_for_a_client_that_is_gone(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await served.ask("PUT", "artifacts/small", b"x")
+    with (served.root / "0" / RUN / "artifacts" / "big").open("wb") as file:
+        file.truncate(256 << 20)
+    await served.ask("HEAD", "artifacts/big")
+    closed, chunks, read = asyncio.Event(), 0, Reading.read
+
+    def counted(reading: Reading, offset: int, count: int) -> bytes:
+        nonlocal chunks
+        chunks += 1
+        return read(reading, offset, count)
+
+    def close(reading: Reading) -> None:
+        os.close(reading._descriptor)
+        closed.set()
+
+    monkeypatch.setattr(Reading, "read", counted)
+    monkeypatch.setattr(Reading, "close", close)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(
+        f"GET /api/headrace/v1/runs/{RUN}/artifacts/big HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    )
+    assert await reader.read(1000)
+    writer.close()
+    await asyncio.wait_for(closed.wait(), 60)
+    assert chunks < 128

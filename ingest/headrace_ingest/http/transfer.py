@@ -89,7 +89,7 @@ class FileResponse(Response):
         self._type = content_type
         self._name = name
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
         with self._reading:
             request, etag = Headers(scope=scope), f'"{self._reading.sha256}"'
@@ -111,15 +111,8 @@ class FileResponse(Response):
             if wanted:
                 headers["Content-Range"] = f"bytes {first}-{end - 1}/{self._reading.size}"
             headers["Content-Length"] = str(end - first)
-            await _start(send, 206 if wanted else 200, headers)
-            if scope["method"] == "HEAD":
-                first = end
-            await self._send(send, first, end)
-
-    async def _send(self, send: Send, first: int, end: int) -> None:
-        async for data in chunks(self._reading, first, end):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body"})
+            body = chunks(self._reading, first, end)
+            await stream(scope, receive, send, headers, body, status=206 if wanted else 200)
 
 
 async def chunks(reading: Reading, first: int, end: int) -> AsyncIterator[bytes]:
@@ -132,9 +125,13 @@ async def chunks(reading: Reading, first: int, end: int) -> AsyncIterator[bytes]
         yield data
 
 
-async def stream(scope: Scope, receive: Receive, send: Send, headers: dict[str, str], body: Any) -> None:
-    """Sends an answer of unknown length, until the client is gone; its last chunk says that it is whole."""
-    await _start(send, 200, headers)
+async def stream(
+    scope: Scope, receive: Receive, send: Send, headers: dict[str, str], body: Any, *, status: int = 200
+) -> None:
+    """Sends an answer, until the client is gone; where its length is unknown, the last chunk says that it is
+    whole.
+    """
+    await _start(send, status, headers)
     gone = asyncio.create_task(_disconnected(receive))
     try:
         if scope["method"] != "HEAD":
