@@ -59,6 +59,8 @@ async def test_ranges_that_are_none(served: Served) -> None:
     await served.ask("PUT", "artifacts/f", b"x" * 100)
     beyond = await served.ask("GET", "artifacts/f", range="bytes=100-")
     assert (beyond.status, beyond.headers["content-range"]) == (416, "bytes */100")
+    replaced = await served.ask("GET", "artifacts/f", range="bytes=100-", if_range='"another"')
+    assert (replaced.status, replaced.body) == (200, b"x" * 100)
     for nonsense in ("bytes=5-1", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "bytes=" + "9" * 50 + "-"):
         assert (await served.ask("GET", "artifacts/f", range=nonsense)).status == 200
     whole = await served.ask("GET", "artifacts/f")

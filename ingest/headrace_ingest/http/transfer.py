@@ -104,9 +104,9 @@ class FileResponse(Response):
                 await _start(send, 304, headers)
                 await send({"type": "http.response.body"})
                 return
-            wanted = span(request.get("range"), self._reading.size)
-            if request.get("if-range") not in {None, etag}:
-                wanted = None
+            # A part of another file than this one is not asked for, be it beyond this one's end.
+            same = request.get("if-range") in {None, etag}
+            wanted = span(request.get("range") if same else None, self._reading.size)
             first, end = wanted or (0, self._reading.size)
             if wanted:
                 headers["Content-Range"] = f"bytes {first}-{end - 1}/{self._reading.size}"
