@@ -90,7 +90,7 @@ async def test_whose_name_is_called(served: Served) -> None:
         assert (await served.ask("GET", "artifacts", host=other)).status in (400, 403), other
     page = f"http://127.0.0.1:{served.port}"
     assert (await served.ask("GET", "artifacts", origin=page)).status == 200
-    for origin in ("http://evil.example", "null", page + "0", "file://"):
+    for origin in ("http://evil.example", "null", page + "0", "file://", "http://["):
         assert (await served.ask("PUT", "artifacts/f", b"x", origin=origin)).status == 403
     assert (await served.ask("GET", "artifacts", sec_fetch_site="cross-site")).status == 403
     assert served.files() == []

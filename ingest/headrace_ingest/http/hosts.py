@@ -25,7 +25,8 @@ class Hosts:
 
     def trusts(self, origin: str, host: str) -> bool:
         """Whether a page of ``origin`` may send a request to ``host``: one that this daemon served."""
-        return urlsplit(origin).netloc.lower() == host.lower() and origin.startswith(("http://", "https://"))
+        scheme, _, name = origin.partition("://")
+        return scheme in {"http", "https"} and name.lower() == host.lower()
 
 
 def _name(host: str) -> str:
