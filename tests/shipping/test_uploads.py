@@ -3,8 +3,10 @@
 import hashlib
 import os
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from headrace.shipping.uploads import Refused, Uploader
 from headrace.spool.entry import Entry
 from headrace.spool.pack import packed
 from headrace.spool.spool import Limits, Spool
+from headrace_proto.paths import MAX_PATH_NAME_BYTES
 
 CUTS = int(os.environ.get("HEADRACE_TEST_CUTS", "20"))
 """How often connections are cut. ``make test-artifacts`` says 100."""
@@ -186,3 +189,52 @@ def test_damage_is_found(tmp_path: Path, store: Path, server: str) -> None:
     with pytest.raises(Exception, match="checksum is wrong"):
         incoming.Download(Http(lambda: server), RUN, tmp_path / "down").get("big.bin")
     assert list((tmp_path / "down").iterdir()) == []
+
+
+def test_several_processes_download_into_one_folder(tmp_path: Path, store: Path, server: str) -> None:
+    content = random.Random(7).randbytes(8 << 20)
+    stored(store).mkdir(parents=True)
+    (stored(store) / "weights").write_bytes(content)
+    begin, paths = threading.Barrier(4), list[Path]()
+
+    def download() -> None:
+        begin.wait()
+        paths.append(incoming.Download(Http(lambda: server), RUN, tmp_path / "to").get("weights"))
+
+    ranks = [threading.Thread(target=download) for _ in range(4)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    assert len(paths) == 4
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["weights"]
+    assert (tmp_path / "to" / "weights").read_bytes() == content
+
+
+@pytest.mark.parametrize("character", ["a", "é", "模", "🚀"])
+def test_names_of_any_length_that_artifacts_have(
+    character: str, tmp_path: Path, store: Path, server: str
+) -> None:
+    name = character * (MAX_PATH_NAME_BYTES // len(character.encode()))
+    stored(store).mkdir(parents=True)
+    (stored(store) / name).write_bytes(b"x")
+    assert incoming.Download(Http(lambda: server), RUN, tmp_path / "to").get(name).read_bytes() == b"x"
+
+
+def test_nothing_is_left_of_a_file_that_is_replaced_while_it_is_downloaded(
+    tmp_path: Path, store: Path, server: str
+) -> None:
+    folder = stored(store)
+    folder.mkdir(parents=True)
+    (folder / "f").write_bytes(b"old" * 1_000_000)
+
+    class Replaces(Http):
+        def open(self, method: str, *arguments: Any) -> Any:
+            if method == "GET":
+                (folder / "new").write_bytes(b"new")
+                (folder / "new").replace(folder / "f")
+            return super().open(method, *arguments)
+
+    path = incoming.Download(Replaces(lambda: server), RUN, tmp_path / "to").get("f")
+    assert path.read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["f"]

@@ -117,10 +117,10 @@ class Download:
         etag, size = head.headers["etag"], int(head.headers["content-length"])
         sha256 = etag.strip('"')
         with self._inside.folder(path) as (folder, name):
-            draft = f".{name[:80]}.{sha256[:16]}.part"
+            draft = f".{name.encode()[:80].decode(errors='ignore')}.{sha256[:16]}.part"
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(draft, flags, 0o644, dir_fd=folder), "r+b") as file:
-                checksum = hashlib.sha256()
+                checksum, inode = hashlib.sha256(), os.fstat(file.fileno()).st_ino
                 while there := file.read(CHUNK):  # by an attempt before, maybe of another process
                     checksum.update(there)
                 offset = file.tell()
@@ -132,8 +132,11 @@ class Download:
                 if offset < size:
                     wanted = {"Range": f"bytes={offset}-", "If-Range": etag}
                     with self._http.open("GET", target, b"", 0, wanted) as (answered, answer):
-                        if answered.headers["etag"] != etag or (offset and answered.status != 206):
-                            return False  # it was replaced meanwhile
+                        if answered.headers["etag"] != etag:  # it was replaced meanwhile
+                            _discard(folder, draft)
+                            return False
+                        if offset and answered.status != 206:
+                            return False
                         while data := answer.read(CHUNK):
                             file.write(data)
                             checksum.update(data)
@@ -142,10 +145,14 @@ class Download:
                 if sizes[0] < size:
                     raise UnavailableError(f"{path} broke off at byte {sizes[0]} of {size}")
             if checksum.hexdigest() != sha256:
-                os.unlink(draft, dir_fd=folder)
+                _discard(folder, draft)
                 sizes[0] = 0
                 raise _DamagedError(f"{path} is not what was stored: its checksum is wrong", "DATA_LOSS")
-            self._inside.place(folder, draft, name)
+            try:
+                self._inside.place(folder, draft, name)
+            except FileNotFoundError:
+                # Another process went on with the same draft, wrote the same, and was done first.
+                return _inode(folder, name) == inode
         return True
 
     def archive(self, path: str, target: Path) -> Path:
@@ -187,6 +194,17 @@ def _persistently(attempt: Callable[[], bool], came: Callable[[], int]) -> None:
             if not left:
                 raise
         time.sleep(backoff.next())
+
+
+def _discard(folder: int, draft: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(draft, dir_fd=folder)
+
+
+def _inode(folder: int, name: str) -> int | None:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+    return None
 
 
 def _members(answer: http.client.HTTPResponse) -> Any:

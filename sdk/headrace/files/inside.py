@@ -53,9 +53,11 @@ class Inside:
             self.place(folder, draft, name)
 
     def place(self, folder: int, draft: str, name: str) -> None:
-        """Gives a written file its name."""
+        """Gives a written file its name. FileNotFoundError: somebody else did, or deleted it."""
         try:
             os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             os.unlink(draft, dir_fd=folder)
             raise InvalidArgumentError("dst_path", f"has a folder where {name!r} is to be") from error
