@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -238,3 +239,23 @@ def test_nothing_is_left_of_a_file_that_is_replaced_while_it_is_downloaded(
     path = incoming.Download(Replaces(lambda: server), RUN, tmp_path / "to").get("f")
     assert path.read_bytes() == b"new"
     assert [path.name for path in (tmp_path / "to").iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "413 Payload Too Large", "400 Bad Request"])
+def test_only_the_daemon_refuses_for_good(status: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(packed("a", b"x"))
+    page = b"<html>default backend</html>"
+
+    def proxy(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode() + page)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=proxy, args=(listener,), daemon=True).start()
+        uploader = Uploader(Http(lambda: f"127.0.0.1:{listener.getsockname()[1]}"))
+        with pytest.raises(UnavailableError):
+            uploader.upload_packs(RUN, [data])

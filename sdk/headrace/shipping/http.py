@@ -26,6 +26,9 @@ CHUNK: Final = 1 << 20
 TIMEOUT: Final = 300.0
 """Seconds without a byte, or without an answer: the daemon's disk may be busy for long."""
 
+FOREIGN: Final = "INTERNAL_ERROR"
+"""The error code of an answer that tells none, as a daemon's does."""
+
 _PASSING: Final = frozenset({401, 403, 408, 423, 425, 429, 500, 502, 503, 504, 507})
 """What may be otherwise next time."""
 
@@ -189,5 +192,5 @@ def _error(head: Head, body: bytes) -> StatusError:
         told = json.loads(body)
         code, message = str(told["error_code"]), str(told["message"])
     except (ValueError, KeyError, TypeError):
-        code, message = "INTERNAL_ERROR", f"HTTP status {head.status}"
+        code, message = FOREIGN, f"HTTP status {head.status}"
     return StatusError(head.status, head.headers, code, message)

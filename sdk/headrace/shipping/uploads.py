@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from headrace.errors import UnavailableError
-from headrace.shipping.http import CHUNK, Http, StatusError, run_path
+from headrace.shipping.http import CHUNK, FOREIGN, Http, StatusError, run_path
 from headrace.spool.entry import Entry
 
 PART: Final = 256 << 20
@@ -117,7 +117,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StatusError as error:
-        if error.passing or error.status in (409, 422):
+        # What the daemon did not say itself, but a proxy before it, is no refusal.
+        if error.passing or error.status in (409, 422) or error.code_is(FOREIGN):
             raise UnavailableError(error.message) from error
         raise Refused(error.error_code, error.message) from error
 
