@@ -152,6 +152,20 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(disk: Path) -> None:
     assert (spool.pending(), list(spool.folder.glob("[0-9]*")), list(spool.folder.glob(".*"))) == (0, [], [])
 
 
+@pytest.mark.parametrize("on_full", ["raise", "drop"])
+def test_a_disk_with_room_for_the_bytes_and_not_for_what_they_are(disk: Path, on_full: str) -> None:
+    spool = made(disk, on_full=on_full)
+    ballast = fill(disk)
+    os.truncate(ballast, ballast.stat().st_size - 4096)
+    left = sorted(spool.folder.iterdir())
+    if on_full == "drop":
+        assert isinstance(add(spool, b"x" * 4096).exception(10), DroppedError)
+    else:
+        with pytest.raises(SpoolFullError):
+            add(spool, b"x" * 4096)
+    assert sorted(spool.folder.iterdir()) == left
+
+
 def test_a_full_disk_when_calls_are_dropped(disk: Path) -> None:
     spool = made(disk, on_full="drop")
     ballast = fill(disk)

@@ -64,19 +64,24 @@ class Spool(Outbox):
             SpoolFullError: there is no room, and waiting for it would be in vain or is not wanted.
         """
         draft = self.folder / f".{uuid.uuid4().hex}"
+        head = draft.with_suffix(ENTRY)
+
+        def both(target: Path) -> int:
+            size = write(target)
+            entries.write(head, entry(size))
+            return size
+
         try:
             try:
-                size = self._with_room(draft, write)
+                self._with_room(draft, both)
             except DroppedError as dropped:
                 return RunOperation(_Dropped(self.folder, dropped.message), 0, 0)
-            head = draft.with_suffix(ENTRY)
-            entries.write(head, entry(size))
             with self._publishing() as number:
                 draft.rename(self.folder / entries.name_of(number, DATA))
                 head.rename(self.folder / entries.name_of(number, ENTRY))
         except BaseException:
             draft.unlink(missing_ok=True)
-            draft.with_suffix(ENTRY).unlink(missing_ok=True)
+            head.unlink(missing_ok=True)
             raise
         self.wake()
         return RunOperation(self, number, number + 1)
@@ -99,14 +104,14 @@ class Spool(Outbox):
         self._numbers = itertools.count(following)
         return following - 1
 
-    def _with_room(self, draft: Path, write: Callable[[Path], int]) -> int:
+    def _with_room(self, draft: Path, write: Callable[[Path], int]) -> None:
         warned = False
         while True:
             try:
-                size = write(draft)
-                self._check_bound(size)
+                self._check_bound(write(draft))
             except OSError as error:
                 draft.unlink(missing_ok=True)
+                draft.with_suffix(ENTRY).unlink(missing_ok=True)
                 if not is_full(error):
                     raise
                 full = SpoolFullError(self.folder, error)
@@ -116,7 +121,7 @@ class Spool(Outbox):
                 if self._limits.on_full == "raise" or not self.pending():
                     raise full from error
             else:
-                return size
+                return
             if not warned:
                 warned = True
                 logger.warning("logging an artifact waits for uploads that make room: %s", full)
