@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headrace import progress
 from headrace.journal.folder import boot_folder
+from headrace.journal.room import is_full
 from headrace.operation import RunOperation
 from headrace.shipping import agent
 from headrace.shipping.courier import Courier
 from headrace.shipping.http import Http, StatusError
 from headrace.spool.entry import Entry
-from headrace.spool.spool import Limits, Spool
+from headrace.spool.spool import PREFIX, Limits, Spool, without_room
 
 if TYPE_CHECKING:
     from headrace.core import Core
@@ -45,7 +46,14 @@ class FileSide:
         ``entry`` is told the size, and the place in which journal has to be committed before it begins.
         """
         writer = self._core.current_writer()
-        return self.spool().add(lambda size: entry(size, writer.name, writer.written()), write)
+        try:
+            spool = self.spool()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            settings = self._core.settings
+            return without_room(boot_folder(settings.journal_dir) / PREFIX, settings.on_full, error)
+        return spool.add(lambda size: entry(size, writer.name, writer.written()), write)
 
     def spool(self) -> Spool:
         """The spool that this process fills now."""

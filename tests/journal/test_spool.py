@@ -5,12 +5,16 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from headrace.config import Settings
 from headrace.errors import DroppedError, JournalFullError, SpoolFullError
+from headrace.file_side import FileSide
 from headrace.journal import layout
+from headrace.journal.room import OnFull
 from headrace.operation import RunOperation
 from headrace.spool import entry as entries
 from headrace.spool.entry import Entry
@@ -164,6 +168,27 @@ def test_a_disk_with_room_for_the_bytes_and_not_for_what_they_are(disk: Path, on
         with pytest.raises(SpoolFullError):
             add(spool, b"x" * 4096)
     assert sorted(spool.folder.iterdir()) == left
+
+
+@pytest.mark.parametrize("on_full", ["raise", "drop"])
+def test_a_disk_without_room_for_a_spool(disk: Path, on_full: OnFull) -> None:
+    writer = SimpleNamespace(name="journal", written=lambda: 0)
+    settings = Settings(journal_dir=disk / "journals", on_full=on_full)
+    core: Any = SimpleNamespace(settings=settings, current_writer=lambda: writer, header=dict[str, Any])
+    fill(disk)
+    files = FileSide(core)
+
+    def log() -> RunOperation:
+        return files.secure(
+            lambda *_: Entry(RUN, "file", 1, "0" * 32, "f"), lambda path: path.write_bytes(b"x")
+        )
+
+    if on_full == "drop":
+        assert isinstance(log().exception(10), DroppedError)
+    else:
+        with pytest.raises(SpoolFullError, match="no room"):
+            log()
+    assert not list(disk.glob("journals/*/*"))
 
 
 def test_a_full_disk_when_calls_are_dropped(disk: Path) -> None:

@@ -164,6 +164,14 @@ def bytes_used(root: Path) -> int:
     return used
 
 
+def without_room(folder: Path, on_full: OnFull, error: OSError) -> RunOperation:
+    """What a call returns that could not even make the spool ``folder``; or it raises SpoolFullError."""
+    full = SpoolFullError(folder, error)
+    if on_full == "drop":
+        return RunOperation(_Dropped(folder, str(full)), 0, 0)
+    raise full from error
+
+
 class _Dropped:
     """The fate of what was dropped."""
 
