@@ -176,7 +176,7 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
         run_lease=arguments.run_lease,
         insecure=arguments.insecure,
         allowed_hosts=tuple(arguments.allowed_host),
-        artifact_roots=tuple(root.expanduser().resolve() for root in arguments.artifact_root),
+        artifact_roots=tuple(root.expanduser().absolute() for root in arguments.artifact_root),
         bounds=bounds,
     )
 

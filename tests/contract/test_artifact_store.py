@@ -1,5 +1,6 @@
 """The store of artifacts, a real folder: few descriptors, and folders that are removed while files come."""
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -8,7 +9,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from headrace_storage.objects import LocalFiles, Small
+import pytest
+
+from headrace_ingest import config
+from headrace_storage.errors import InvalidArgumentError
+from headrace_storage.objects import LocalFiles, Locations, Small
 
 
 @contextlib.contextmanager
@@ -52,3 +57,19 @@ def test_folders_are_removed_while_files_come(tmp_path: Path) -> None:
         remover.join()
     left = [path.name for path in (tmp_path / ".uploads").iterdir()]
     assert all(name.endswith(".removed") for name in left), left
+
+
+def test_a_root_is_known_by_the_name_that_the_operator_said(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    parser = argparse.ArgumentParser()
+    config.add_arguments(parser)
+    roots = [f"--artifact-root={tmp_path / name}" for name in ("data", "disk/inner")]
+    locations = Locations(tmp_path / "own", config.from_arguments(parser.parse_args(roots)).artifact_roots)
+    for name in ("data", "disk"):
+        place = locations.place(f"file://{tmp_path / name}/a/b")
+        assert (place.store, place.folder) == (locations.stores[1], "a/b")
+    inner = locations.place(str(tmp_path / "disk" / "inner" / "a"))
+    assert (inner.store, inner.folder) == (locations.stores[2], "a")
+    with pytest.raises(InvalidArgumentError, match="--artifact-root"):
+        locations.check(str(tmp_path / "other"))

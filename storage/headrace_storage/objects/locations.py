@@ -34,13 +34,19 @@ class Locations:
 
     def __init__(self, own: Path, roots: Sequence[Path] = ()) -> None:
         self._own = LocalFiles(own)
-        # The longest first, so that a root inside another one is itself.
-        self._others = sorted((LocalFiles(root) for root in roots), key=lambda files: -len(files.root.parts))
+        others = [LocalFiles(root) for root in roots]
+        self._stores: list[FileStore] = [self._own, *others]
+        # Under the name that the operator said, too: links may be on the way to it. The longest first, so
+        # that a root inside another one is itself.
+        names = {files.root: files for files in others} | {
+            root.absolute(): files for root, files in zip(roots, others, strict=True)
+        }
+        self._others = sorted(names.items(), key=lambda named: -len(named[0].parts))
 
     @property
     def stores(self) -> list[FileStore]:
         """All of them."""
-        return [self._own, *self._others]
+        return self._stores
 
     def place(self, uri: str, argument: str = "artifact_uri") -> Place:
         """The folder that ``uri`` names: ``headrace-artifacts:/PATH``, ``file:///PATH`` or ``/PATH``.
@@ -55,9 +61,9 @@ class Locations:
             raise InvalidArgumentError(
                 argument, f"is in {scheme!r}, which this daemon cannot store in; it can in local folders"
             )
-        for store in self._others:
-            if path.is_relative_to(store.root):
-                return Place(store, _inside(str(path.relative_to(store.root)), argument))
+        for root, store in self._others:
+            if path.is_relative_to(root):
+                return Place(store, _inside(str(path.relative_to(root)), argument))
         raise InvalidArgumentError(
             argument,
             f"is {uri!r}, outside of the folders that this daemon may use; start it with --artifact-root DIR",
