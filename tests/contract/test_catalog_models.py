@@ -192,6 +192,29 @@ async def test_renaming_takes_everything_along(daemon: Daemon) -> None:
         await registry.get("forest")
 
 
+async def test_a_name_that_somebody_takes_at_the_same_time(daemon: Daemon) -> None:
+    registry = Registry(daemon.database)
+    await registry.create("forest", "", {})
+    await daemon.experiments.create("digits", "", {})
+    async with daemon.database.transaction() as other:
+        await other.execute("INSERT INTO registered_models VALUES ('wood', '', 0, 0)")
+        await other.execute(
+            "INSERT INTO experiments (name, artifact_location, creation_time, last_update_time)"
+            " VALUES ('letters', '', 0, 0)"
+        )
+        renamings = asyncio.gather(
+            registry.rename("forest", "wood"),
+            daemon.experiments.rename("1", "letters"),
+            return_exceptions=True,
+        )
+        async with daemon.database.acquire() as watching:
+            blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while await watching.fetchval(blocked) < 2:  # noqa: ASYNC110 -- PostgreSQL tells nobody
+                await asyncio.sleep(0.01)
+    assert [type(outcome) for outcome in await renamings] == [AlreadyExistsError] * 2
+    assert (await registry.get("forest")).name == "forest"
+
+
 async def test_searches_of_the_registry(daemon: Daemon) -> None:
     registry, search = Registry(daemon.database), RegistrySearch(daemon.database)
     for name in ("b", "a", "c"):

@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import asyncpg
+
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.pages import page_key, page_token
@@ -115,7 +117,10 @@ class Experiments:
 
         async def work(connection: Connection) -> Experiment | None:
             number = await _lock_active(connection, experiment_id)
-            renamed = await connection.fetchval(_QUERIES["rename"], number, name)
+            try:
+                renamed = await connection.fetchval(_QUERIES["rename"], number, name)
+            except asyncpg.UniqueViolationError as error:  # somebody took it at the same time
+                raise AlreadyExistsError("experiment", name) from error
             return await experiment_by_id(connection, experiment_id) if renamed is not None else None
 
         return await self._database.retrying(work) or await self._name_is_taken(name)

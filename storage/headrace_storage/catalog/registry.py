@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import asyncpg
+
 from headrace_storage.catalog import model_rules as rules
 from headrace_storage.catalog.connection import Connection
 from headrace_storage.catalog.database import Database
@@ -57,7 +59,11 @@ class Registry:
 
         async def work(connection: Connection) -> RegisteredModel:
             await _touch(connection, name)
-            if await connection.fetchval(_QUERIES["rename"], name, new_name) is None:
+            try:
+                renamed = await connection.fetchval(_QUERIES["rename"], name, new_name)
+            except asyncpg.UniqueViolationError:  # somebody took it at the same time
+                renamed = None
+            if renamed is None:
                 raise AlreadyExistsError(MODEL, new_name)
             await connection.execute(_QUERIES["touch_versions"], new_name)
             return await _model(connection, new_name)
