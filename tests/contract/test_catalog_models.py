@@ -179,6 +179,15 @@ async def test_a_version_of_a_logged_model(daemon: Daemon) -> None:
             await registry.create_version(NewVersion("forest", source))
 
 
+@pytest.mark.parametrize("argument", ["run_id", "run_link", "model_id", "user_id"])
+async def test_texts_of_a_version_have_bounds(daemon: Daemon, argument: str) -> None:
+    registry = Registry(daemon.database)
+    await registry.create("forest", "", {})
+    for text, told in (("x" * 501, f"{argument} has 501 characters"), ("\0", f"{argument} holds a NUL")):
+        with pytest.raises(InvalidArgumentError, match=told):
+            await registry.create_version(NewVersion("forest", "s3://a")._replace(**{argument: text}))
+
+
 async def test_renaming_takes_everything_along(daemon: Daemon) -> None:
     registry = Registry(daemon.database)
     await registry.create("forest", "trees", {"a": "b"})

@@ -120,7 +120,7 @@ class Registry:
         rules.registered_name(new.name)
         rules.source(new.source)
         rules.description(new.description)
-        for argument in ("run_id", "model_id", "user_id"):
+        for argument in ("run_id", "run_link", "model_id", "user_id"):
             rules.label(argument, getattr(new, argument))
         tags = rules.registry_tags(new.tags)
 
