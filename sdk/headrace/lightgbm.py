@@ -26,20 +26,19 @@ _TRUSTED = (
 
 
 def _write(model: Any, folder: Path, serialization_format: str | None) -> tuple[dict[str, Any], str]:
+    how: str | None
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if kind == _BOOSTER:
-        how, name = None, "model.lgb"
+        how, name, trusted = None, "model.lgb", None
         model.save_model(folder / name)
     else:
-        how = pickles.chosen(serialization_format)
-        name = pickles.FORMATS[how]
-        pickles.save(model, folder / name, how)
+        how, name, trusted = pickles.write(model, folder, serialization_format, _TRUSTED, "sklearn")
     told = {
         "lgb_version": library("lightgbm").__version__,
         "data": name,
         "model_class": kind,
         "serialization_format": how,
-        "skops_trusted_types": list(_TRUSTED) if how == "skops" else None,
+        "skops_trusted_types": trusted,
         "code": None,
     }
     return told, name

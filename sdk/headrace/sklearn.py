@@ -14,14 +14,14 @@ from headrace.models.storing import ModelInfo, fetched, log
 def _write(
     model: Any, folder: Path, serialization_format: str | None, skops_trusted_types: Sequence[str] | None
 ) -> tuple[dict[str, Any], str]:
-    how = pickles.chosen(serialization_format)
-    name = pickles.FORMATS[how]
-    pickles.save(model, folder / name, how)
+    how, name, trusted = pickles.write(
+        model, folder, serialization_format, skops_trusted_types or (), "sklearn"
+    )
     told = {
         "pickled_model": name,
         "sklearn_version": library("sklearn", "scikit-learn").__version__,
         "serialization_format": how,
-        "skops_trusted_types": list(skops_trusted_types) if skops_trusted_types else None,
+        "skops_trusted_types": trusted,
         "code": None,
     }
     return told, name
@@ -51,7 +51,8 @@ def save_model(
     Args:
         sk_model: an estimator or a pipeline.
         path: the folder, new or empty.
-        serialization_format: "skops" (the default where it is installed), "cloudpickle" or "pickle".
+        serialization_format: "skops" (the default where it is installed and takes the model), "cloudpickle"
+            or "pickle".
         signature: what it takes and gives (:func:`headrace.models.infer_signature`).
         input_example: a data frame, an array, or what JSON knows.
         pip_requirements: lines of ``requirements.txt``; default: the libraries it needs, as installed.

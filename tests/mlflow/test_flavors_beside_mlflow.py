@@ -26,6 +26,9 @@ def models() -> list[Any]:
     made.append(
         pytest.param("sklearn", LinearRegression().fit(FRAME, TARGET), cloudpickle, id="sklearn pickle")
     )
+    forest = import_module("sklearn.ensemble").RandomForestRegressor(3).fit(FRAME, TARGET)
+    trusted = {"skops_trusted_types": ["sklearn.tree._tree.Tree"]}
+    made.append(pytest.param("sklearn", forest, trusted, id="sklearn forest"))
     try:
         xgboost = import_module("xgboost")
 
@@ -51,6 +54,7 @@ def models() -> list[Any]:
 
 @pytest.mark.parametrize(("flavor", "model", "options"), models())
 def test_mlflow_loads_what_headrace_saved(flavor: str, model: Any, options: Any, tmp_path: Path) -> None:
+    options = {name: value for name, value in options.items() if name != "skops_trusted_types"}  # needs none
     signature = infer_signature(FRAME, np.zeros(3))
     ours, theirs = getattr(headrace, flavor), getattr(mlflow, flavor)
     ours.save_model(model, tmp_path / "m", signature=signature, input_example=FRAME[:2], **options)

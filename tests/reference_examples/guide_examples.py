@@ -235,7 +235,6 @@ with mlflow.start_run(run_name="named") as run:
 """Programs by name; ``# ---`` separates what a guide prints from what a test needs around it."""
 
 TRAINING = {
-    # Without the line that logs a model.
     "Reference: basic experiment tracking": """
 import mlflow
 import numpy as np
@@ -271,6 +270,9 @@ with mlflow.start_run(run_name="random-forest-experiment"):
     mlflow.log_metric("mse", mse)
     mlflow.log_metric("rmse", np.sqrt(mse))
 
+    # Log model
+    mlflow.sklearn.log_model(model, "model")
+
     # Log additional artifacts
     import matplotlib.pyplot as plt
 
@@ -285,6 +287,15 @@ with mlflow.start_run(run_name="random-forest-experiment"):
     plt.close()
 
     print(f"Run ID: {mlflow.active_run().info.run_id}")
+# ---
+run = mlflow.last_active_run()
+[logged] = mlflow.search_logged_models(filter_string=f"source_run_id='{run.info.run_id}'", output_format="list")
+assert (logged.name, logged.status) == ("model", "READY")
+loaded = mlflow.sklearn.load_model(f"models:/{logged.model_id}")
+assert np.allclose(loaded.predict(X_test), y_pred)
+assert np.allclose(mlflow.pyfunc.load_model(logged.model_uri).predict(X_test), y_pred)
+[picture] = mlflow.MlflowClient().list_artifacts(run.info.run_id)
+assert picture.path == "predictions_scatter.png"
 """,
     "Reference: nested runs for hyperparameter tuning": """
 import mlflow

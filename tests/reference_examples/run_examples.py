@@ -13,12 +13,15 @@ import headrace
 
 sys.path.insert(0, str(Path(__file__).parent))
 from guide_examples import EXAMPLES, TRAINING
+from model_examples import CHECKPOINTS, FILES, MODELS
+
+KINDS = {"all": EXAMPLES | FILES | MODELS, "training": TRAINING, "checkpoints": CHECKPOINTS}
 
 
 def adapted(source: str) -> str:
     """A script for MLflow with its imports changed, and nothing else."""
     source = re.sub(r"^import mlflow$", "import headrace as mlflow", source, flags=re.MULTILINE)
-    return re.sub(r"^from mlflow\b", "from headrace", source, flags=re.MULTILINE)
+    return re.sub(r"^(from|import) mlflow\b(?! as)", r"\1 headrace", source, flags=re.MULTILINE)
 
 
 def outcome(name: str, source: str) -> dict[str, Any]:
@@ -42,5 +45,5 @@ def everything() -> list[headrace.Run]:
 
 
 if __name__ == "__main__":
-    chosen = TRAINING if sys.argv[1:] == ["training"] else EXAMPLES
+    chosen = KINDS[sys.argv[1]]
     print(json.dumps({name: outcome(name, source) for name, source in chosen.items()}))  # noqa: T201

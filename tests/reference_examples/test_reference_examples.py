@@ -15,11 +15,18 @@ from ingest_daemon import DaemonProcess
 
 HERE = Path(__file__).parent
 
-_spec = importlib.util.spec_from_file_location("guide_examples", HERE / "guide_examples.py")
-assert _spec is not None
-assert _spec.loader is not None
-examples = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(examples)
+
+def module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+runs, models = module("guide_examples"), module("model_examples")
+ALL = runs.EXAMPLES | models.FILES | models.MODELS
 
 Outcomes = dict[str, dict[str, Any]]
 
@@ -31,11 +38,11 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     process.close()
 
 
-def run_all(daemon: DaemonProcess, *which: str) -> Outcomes:
+def run_all(daemon: DaemonProcess, kind: str) -> Outcomes:
     own = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     own["HEADRACE_TRACKING_URI"] = f"headrace://{daemon.ready()}"
     own["HEADRACE_JOURNAL_DIR"] = str(daemon.data.with_name("journals"))
-    command = [sys.executable, str(HERE / "run_examples.py"), *which]
+    command = [sys.executable, str(HERE / "run_examples.py"), kind]
     done = subprocess.run(command, env=own, check=True, capture_output=True, text=True)
     outcomes: Outcomes = json.loads(done.stdout)
     return outcomes
@@ -43,7 +50,7 @@ def run_all(daemon: DaemonProcess, *which: str) -> Outcomes:
 
 @pytest.fixture(scope="module")
 def outcomes(daemon: DaemonProcess) -> Outcomes:
-    return run_all(daemon)
+    return run_all(daemon, "all")
 
 
 METRICS = {
@@ -61,7 +68,7 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("name", examples.EXAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_an_example(outcomes: Outcomes, name: str) -> None:
     outcome = outcomes[name]
     assert outcome["error"] is None, outcome["error"]
@@ -78,15 +85,27 @@ def test_what_they_logged_besides(outcomes: Outcomes) -> None:
     [run] = outcomes["Azure: a run's name"]["runs"]
     assert run["info"]["run_name"] == "iris-classifier-random-forest"
     assert "RunInfo(run_id=" in outcomes["MLflow: querying runs"]["printed"]
+    printed = outcomes["MLflow: searching and ranking checkpoints"]["printed"]
+    assert printed == "Best model: checkpoint-epoch-1\nAccuracy: 0.75\n"
 
 
-@pytest.mark.skipif(
-    not (importlib.util.find_spec("sklearn") and importlib.util.find_spec("mlflow")),
-    reason="examples that train: make test-mlflow",
-)
+def test_every_example_of_the_documents_is_here() -> None:
+    told = [name for document in module("contents").CONTENTS.values() for name in document.values()]
+    known = ALL | runs.TRAINING | models.CHECKPOINTS
+    assert {name for name in told if name is not None} == set(known)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="a network is trained: needs PyTorch")
+def test_checkpoints_of_a_network(daemon: DaemonProcess) -> None:
+    [outcome] = run_all(daemon, "checkpoints").values()
+    assert outcome["error"] is None, outcome["error"]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("sklearn"), reason="forests are trained: needs scikit-learn")
 def test_examples_that_train(daemon: DaemonProcess) -> None:
     found = run_all(daemon, "training")
-    assert [outcome["error"] for outcome in found.values()] == [None, None]
+    for outcome in found.values():
+        assert outcome["error"] is None, outcome["error"]
     [run] = found["Reference: basic experiment tracking"]["runs"]
     assert run["data"]["params"] == {"n_estimators": "100", "max_depth": "10"}
     assert run["data"]["metrics"]["rmse"] == pytest.approx(run["data"]["metrics"]["mse"] ** 0.5)

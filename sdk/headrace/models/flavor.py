@@ -1,6 +1,8 @@
 """What the flavours have in common: a model becomes a folder, and comes back from one."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -53,17 +55,15 @@ class Flavor:
         return f"mlflow.{self.name}"
 
     def save(self, model: Any, path: str | Path, description: Description, **options: Any) -> None:
-        """Writes a model's folder, which must not exist or be empty."""
+        """Writes a model's folder, which must not exist or be empty. After an error it is as it was."""
         target = Path(path)
-        target.mkdir(parents=True, exist_ok=True)
-        if any(target.iterdir()):
-            raise InvalidArgumentError("path", f"{str(path)!r} is not empty")
-        told, file = self.write(model, target, **options)
-        flavors = {self.name: told}
-        if file:
-            more = {"data": self.data} if self.data else {}
-            flavors.setdefault("python_function", folders.python_function(self.loader, file, **more))
-        folders.write(target, flavors, self.libraries, description)
+        with _whole(target):
+            told, file = self.write(model, target, **options)
+            flavors = {self.name: told}
+            if file:
+                more = {"data": self.data} if self.data else {}
+                flavors.setdefault("python_function", folders.python_function(self.loader, file, **more))
+            folders.write(target, flavors, self.libraries, description)
 
     def load(self, path: str | Path, **options: Any) -> Any:
         """The model of a folder, as its library has it.
@@ -85,3 +85,18 @@ class Flavor:
             raise HeadraceError(
                 f"the {self.name} model in {str(path)!r} cannot be read: {problem}"
             ) from error
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[None]:
+    """A folder that is filled; what an error leaves goes, with the folders that were made for it."""
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    target.mkdir(parents=True, exist_ok=True)
+    if any(target.iterdir()):
+        raise InvalidArgumentError("path", f"{str(target)!r} is not empty")
+    try:
+        yield
+    except BaseException:
+        for path in missing[-1:] or list(target.iterdir()):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        raise

@@ -43,7 +43,7 @@ def write(
     libraries: Sequence[str],
     description: Description,
 ) -> None:
-    """Completes a folder that has the files of its flavours."""
+    """Completes a folder that has the files of its flavours. ``MLmodel``, which makes it one, comes last."""
     lines = list(description.requirements or _pinned(libraries))
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n")
     python = platform.python_version()
@@ -64,7 +64,9 @@ def write(
         "metadata": description.metadata,
         **description.extra,
     }
-    _dump(folder / MLMODEL, {key: value for key, value in told.items() if value is not None})
+    draft = folder / f".{MLMODEL}"
+    _dump(draft, {key: value for key, value in told.items() if value is not None})
+    draft.rename(folder / MLMODEL)
 
 
 def python_function(loader: str, model_path: str, **more: Any) -> dict[str, Any]:

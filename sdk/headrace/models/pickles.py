@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,16 +15,49 @@ logger = logging.getLogger("headrace")
 FORMATS = {"skops": "model.skops", "cloudpickle": "model.pkl", "pickle": "model.pkl"}
 
 
-def chosen(wanted: str | None) -> str:
-    """The format: the safe one where it is installed. Says so when it is pickle."""
-    found = wanted or ("skops" if find_spec("skops") else by_value())
-    if found not in FORMATS:
-        raise InvalidArgumentError(
-            "serialization_format", f"is {found!r}; expected one of {', '.join(FORMATS)}"
+def write(
+    thing: Any, folder: Path, wanted: str | None, trusted: Sequence[str] = (), library: str = ""
+) -> tuple[str, str, list[str] | None]:
+    """Writes an object, in the safest format that takes it if none is ``wanted``; says so when it is pickle.
+
+    skops takes the types that it knows, those ``trusted``, and those of ``library`` itself.
+
+    Returns:
+        The format, the name of the file, and what skops is to trust when it is loaded.
+
+    Raises:
+        InvalidArgumentError: ``wanted`` is no format, or skops, which does not take it.
+    """
+    if wanted is not None and wanted not in FORMATS:
+        problem = f"is {wanted!r}; expected one of {', '.join(FORMATS)}"
+        raise InvalidArgumentError("serialization_format", problem)
+    remedy = "'pip install skops' for a format that is safe to load"
+    how = wanted or ("skops" if find_spec("skops") else by_value())
+    if how == "skops":
+        path = folder / FORMATS[how]
+        try:
+            return how, path.name, _skops(thing, path, trusted, library)
+        except Exception as error:  # skops refuses in several ways
+            if wanted is not None:
+                raise InvalidArgumentError("serialization_format", f"is 'skops', but {error}") from error
+            path.unlink(missing_ok=True)
+            how, remedy = by_value(), f"as skops does not take it: {error}"
+    say(how, remedy)
+    save(thing, folder / FORMATS[how], how)
+    return how, FORMATS[how], None
+
+
+def _skops(thing: Any, path: Path, trusted: Sequence[str], library: str) -> list[str] | None:
+    """Writes it; the types to trust. It is an error if it could not be loaded with them."""
+    save(thing, path, "skops")
+    found = import_module("skops.io").get_untrusted_types(file=path)
+    own = [name for name in found if library and name.partition(".")[0] == library]
+    if left := [name for name in found if name not in {*trusted, *own}]:
+        raise ValueError(
+            f"the model holds the types {', '.join(left)}: if you trust them, pass skops_trusted_types, "
+            "or choose serialization_format='cloudpickle'"
         )
-    if found != "skops":
-        say(found, "'pip install skops' for a format that is safe to load")
-    return found
+    return [*trusted, *(name for name in own if name not in trusted)] or None
 
 
 def by_value() -> str:
