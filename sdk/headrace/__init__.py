@@ -128,6 +128,7 @@ from headrace.fluent_reading import (
 )
 from headrace.fluent_search import search_runs
 from headrace.histories import MetricBucket, MetricHistories, MetricSeries, MetricWriter
+from headrace.image import Image
 from headrace.operation import RunOperation
 from headrace.tracking_uri import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
@@ -147,6 +148,7 @@ __all__ = [
     "ExperimentTag",
     "FileInfo",
     "HeadraceError",
+    "Image",
     "InvalidArgumentError",
     "JournalError",
     "JournalFullError",

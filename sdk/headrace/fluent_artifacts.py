@@ -85,9 +85,9 @@ def log_image(  # noqa: PLR0917 - MLflow's order
     """Logs an image as the file ``artifact_file``, or as that of a step of the series ``key``.
 
     Args:
-        image: a PIL image, the path of an image file, or a NumPy array (H, W), (H, W, 1), (H, W, 3) or
-            (H, W, 4) of bool, integers 0 to 255 or floats 0 to 1; other floats are scaled to that, with a
-            warning.
+        image: a PIL image, a :class:`headrace.Image`, the path of an image file, or a NumPy array (H, W),
+            (H, W, 1), (H, W, 3) or (H, W, 4) of bool, integers 0 to 255 or floats 0 to 1; other floats are
+            scaled to that, with a warning.
         artifact_file: its name, with the format's suffix (default: PNG).
         key: letters, digits, ``_-./`` and spaces. Two files are stored below ``images``: PNG, and a WebP of
             at most 256 pixels.
@@ -113,7 +113,8 @@ def log_table(
 
     Args:
         data: a dict of columns (lists, or single values for one row), a data frame, a list of dicts, or an
-            array of two dimensions.
+            array of two dimensions. A column may hold images (:class:`headrace.Image`, PIL): they are stored
+            as files, and its cells name them.
         artifact_file: ``.json``, or ``.parquet`` with pandas.
         run_id: the run; default: the active one.
         synchronous: wait until it is uploaded.

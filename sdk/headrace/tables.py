@@ -25,15 +25,20 @@ _RUNS = 1000
 def log_table(core: Core, run_id: str, data: Any, artifact_file: str) -> RunOperation:
     """Adds rows to the table ``artifact_file`` of a run, which this makes if there is none."""
     names.checked(artifact_file)
-    parts = [tables.columns_of(data)]
     tables.encoded({}, artifact_file)  # it can be written, or this raises
+    rows, pictures = tables.pictures(tables.columns_of(data), artifact_file)
+    for path in pictures:
+        names.checked(path)
+    parts = [rows]
     try:
         there = ask(core, artifacts.read_artifact(run_id, artifact_file))
         parts.insert(0, tables.decoded(there, artifact_file))
     except NotFoundError:
         pass
-    logged = upload_data(core, run_id, tables.encoded(tables.joined(parts), artifact_file), artifact_file)
-    return together([logged, *_tagged(core, run_id, artifact_file)])
+    table = tables.encoded(tables.joined(parts), artifact_file)
+    logged = [upload_data(core, run_id, content, path) for path, content in pictures.items()]
+    logged.append(upload_data(core, run_id, table, artifact_file))
+    return together([*logged, *_tagged(core, run_id, artifact_file)])
 
 
 def _tagged(core: Core, run_id: str, artifact_file: str) -> list[RunOperation]:

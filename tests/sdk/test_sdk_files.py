@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
+from headrace import Image
 from headrace.errors import InvalidArgumentError
 from headrace.files import images, incoming, names, render, tables
 from headrace.files.inside import Inside
@@ -132,7 +133,7 @@ def test_figures() -> None:
     ],
 )
 def test_arrays_as_images(array: Any, mode: str, first: Any) -> None:
-    image = Image.open(io.BytesIO(images.encoded(images.pillow(array), "x.png")))
+    image = PIL.Image.open(io.BytesIO(images.encoded(images.pillow(array), "x.png")))
     assert (image.mode, image.getpixel((0, 0))) == (mode, first)
     assert image.size == (array.shape[1], array.shape[0])
 
@@ -157,17 +158,30 @@ def test_what_is_no_image(wrong: Any) -> None:
 
 
 def test_files_as_images(tmp_path: Path) -> None:
-    Image.new("RGB", (3, 2)).save(tmp_path / "i.png")
+    PIL.Image.new("RGB", (3, 2)).save(tmp_path / "i.png")
     assert images.pillow(tmp_path / "i.png").size == images.pillow(str(tmp_path / "i.png")).size == (3, 2)
 
 
 def test_formats_of_images() -> None:
-    image = Image.new("RGBA", (600, 300))
+    image = PIL.Image.new("RGBA", (600, 300))
     for name, kind in (("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("d.x/a", "PNG"), ("a.PNG", "PNG")):
-        assert Image.open(io.BytesIO(images.encoded(image, name))).format == kind
+        assert PIL.Image.open(io.BytesIO(images.encoded(image, name))).format == kind
     assert images.small(image).size == (256, 128)
     with pytest.raises(InvalidArgumentError):
         images.encoded(image, "a.tar")
+
+
+def test_images_as_objects(tmp_path: Path) -> None:
+    array = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    image = Image(array)
+    assert image.size == (4, 2)
+    assert (image.to_array() == array).all()
+    assert image.to_list() == [tuple(pixel) for row in array.tolist() for pixel in row]
+    assert image.resize((2, 1)).size == image.resize((2, 1)).to_pil().size == (2, 1)
+    image.save(tmp_path / "i.png")
+    assert (Image(tmp_path / "i.png").to_array() == array).all()
+    assert Image([[1, 2, 3]]).to_list() == [1, 2, 3]
+    assert images.pillow(image) is image.to_pil()
 
 
 def test_names_of_images_of_a_step() -> None:
@@ -177,6 +191,29 @@ def test_names_of_images_of_a_step() -> None:
     for wrong in ("", "a\\b", "a%b", None):
         with pytest.raises(InvalidArgumentError):
             images.name_of_step(wrong, 0, 0)  # type: ignore[arg-type]
+
+
+def test_tables_with_images() -> None:
+    """As MLflow has them: the cells name files, one with all pixels and one for lists."""
+    wide, high = (PIL.Image.new("RGB", size) for size in ((600, 2), (3, 4)))
+    found, files = tables.pictures({"n": [1, 2], "seen": [wide, Image(high)]}, "in/t.json")
+    assert found["n"] == [1, 2]
+    assert list(files) == [
+        cell[name] for cell in found["seen"] for name in ("filepath", "compressed_filepath")
+    ]
+    assert all(cell["type"] == "image" for cell in found["seen"])
+    assert all(path.startswith("table_images/in/t/") for path in files)
+    made = [PIL.Image.open(io.BytesIO(data)) for data in files.values()]
+    assert [(image.format, image.size) for image in made] == [
+        ("PNG", (600, 2)), ("WEBP", (256, 1)), ("PNG", (3, 4)), ("WEBP", (192, 256)),
+    ]  # fmt: skip
+    assert tables.from_json(tables.to_json(found)) == found
+    arrays = {"vectors": [np.arange(2), np.arange(2)], "none": [], "text": ["a"]}
+    assert tables.pictures(arrays, "t.json") == (arrays, {})
+    with pytest.raises(InvalidArgumentError, match="images and other things in the column 'seen'"):
+        tables.pictures({"seen": [wide, None]}, "t.json")
+    with pytest.raises(InvalidArgumentError, match="cannot be written as PNG"):
+        tables.pictures({"seen": [PIL.Image.new("CMYK", (1, 1))]}, "t.json")
 
 
 def test_tables() -> None:

@@ -31,6 +31,8 @@ def pillow(image: Any) -> Any:
         raise InvalidArgumentError("image", "needs Pillow: pip install Pillow") from None
     if isinstance(image, Image.Image):
         return image
+    if callable(getattr(image, "to_pil", None)):  # headrace.Image, or MLflow's
+        return image.to_pil()
     if isinstance(image, str | os.PathLike):
         return _opened(Image, image)
     if not hasattr(image, "__array_interface__") and not isinstance(image, list):
@@ -89,8 +91,16 @@ def encoded(image: Any, path: str) -> bytes:
     if kind == "JPEG" and image.mode not in {"RGB", "L", "CMYK"}:
         image = image.convert("RGB")
     buffer = io.BytesIO()
-    image.save(buffer, kind)
+    try:
+        image.save(buffer, kind)
+    except (OSError, ValueError) as error:  # not every format has every kind of pixels
+        raise InvalidArgumentError("image", f"cannot be written as {kind}: {error}") from None
     return buffer.getvalue()
+
+
+def is_image(thing: Any) -> bool:
+    """Whether it is a picture of PIL, Headrace or MLflow: what MLflow goes by."""
+    return all(callable(getattr(thing, name, None)) for name in ("save", "resize")) and hasattr(thing, "size")
 
 
 def small(image: Any) -> Any:

@@ -3,10 +3,12 @@
 import io
 import json
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace.errors import InvalidArgumentError
+from headrace.files import images
 
 Columns = dict[str, list[Any]]
 
@@ -46,6 +48,31 @@ def joined(parts: Sequence[Columns]) -> Columns:
         ]
         for name in every
     }
+
+
+def pictures(columns: Columns, path: str) -> tuple[Columns, dict[str, bytes]]:
+    """The table with references in place of its images, and the files that these name, as MLflow has them.
+
+    Raises:
+        InvalidArgumentError: a column has images and other things, or an image cannot be written.
+    """
+    files: dict[str, bytes] = {}
+    found = dict(columns)
+    for name, column in columns.items():
+        which = [images.is_image(value) for value in column]
+        if not any(which):
+            continue
+        if not all(which):
+            raise InvalidArgumentError("data", f"has images and other things in the column {name!r}")
+        found[name] = [_pictured(images.pillow(value), path, files) for value in column]
+    return found, files
+
+
+def _pictured(image: Any, path: str, files: dict[str, bytes]) -> dict[str, str]:
+    at = f"table_images/{path.rpartition('.')[0]}/{uuid.uuid4()}"
+    full, small = f"{at}.png", f"{at}.webp"
+    files[full], files[small] = images.encoded(image, full), images.encoded(images.small(image), small)
+    return {"type": "image", "filepath": full, "compressed_filepath": small}
 
 
 def to_json(columns: Columns) -> bytes:
