@@ -54,9 +54,10 @@ def save_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
 ) -> None:
     """Writes a model into a folder that MLflow's loaders read too, as :func:`headrace.sklearn.save_model`."""
-    FLAVOR.save(model, path, Description(signature, input_example, metadata, pip_requirements))
+    FLAVOR.save(model, path, Description(signature, input_example, metadata, pip_requirements, code_paths))
 
 
 def log_model(
@@ -69,6 +70,7 @@ def log_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     model_type: str | None = None,
@@ -81,10 +83,11 @@ def log_model(
         artifact_path: older name of ``name``.
         name: of the logged model; default: a random one.
         registered_model_name: also make a version of this registered model.
-        signature: see :func:`save_model`, as the following three.
+        signature: see :func:`save_model`, as the following four.
         input_example: see there.
         pip_requirements: see there.
         metadata: see there.
+        code_paths: see there.
         params: of the logged model; values become text.
         tags: of the logged model; values become text.
         model_type: of the logged model.
@@ -96,7 +99,7 @@ def log_model(
     return log(
         FLAVOR,
         model,
-        Description(signature, input_example, metadata, pip_requirements),
+        Description(signature, input_example, metadata, pip_requirements, code_paths),
         name=name or artifact_path,
         registered_model_name=registered_model_name,
         params=params,

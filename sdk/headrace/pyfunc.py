@@ -29,20 +29,24 @@ def save_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
 ) -> None:
-    """Writes a function or a :class:`PythonModel` into a folder that ``mlflow.pyfunc`` reads too: as pickle.
+    """Writes a function or a :class:`PythonModel` into a folder that ``mlflow.pyfunc`` reads too.
 
     Args:
         path: the folder, new or empty.
-        python_model: a function of one argument, or an object with ``predict``.
+        python_model: a function of one argument or an object with ``predict``, to be pickled, or a file of
+            Python, to be kept as it is, which calls :func:`headrace.models.set_model` with one of these. It
+            is run now and when it is loaded.
         artifacts: files and folders to keep with it, by name: local paths, ``runs:/`` and ``models:/``.
         model_config: anything that JSON knows, for ``context.model_config``.
         signature: see :func:`headrace.sklearn.save_model`, as the following.
         input_example: see there.
         pip_requirements: see there; default: Headrace and cloudpickle, not what the code imports.
         metadata: see there.
+        code_paths: see there.
     """
-    description = Description(signature, input_example, metadata, pip_requirements)
+    description = Description(signature, input_example, metadata, pip_requirements, code_paths)
     FLAVOR.save(python_model, path, description, artifacts=artifacts, model_config=model_config)
 
 
@@ -58,6 +62,7 @@ def log_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     model_type: str | None = None,
@@ -72,10 +77,11 @@ def log_model(
         model_config: see :func:`save_model`.
         name: of the logged model; default: a random one.
         registered_model_name: also make a version of this registered model.
-        signature: see :func:`save_model`, as the following three.
+        signature: see :func:`save_model`, as the following four.
         input_example: see there.
         pip_requirements: see there.
         metadata: see there.
+        code_paths: see there.
         params: of the logged model; values become text.
         tags: of the logged model; values become text.
         model_type: of the logged model.
@@ -87,7 +93,7 @@ def log_model(
     return log(
         FLAVOR,
         python_model,
-        Description(signature, input_example, metadata, pip_requirements),
+        Description(signature, input_example, metadata, pip_requirements, code_paths),
         name=name or artifact_path,
         registered_model_name=registered_model_name,
         params=params,

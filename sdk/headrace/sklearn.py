@@ -44,6 +44,7 @@ def save_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
     skops_trusted_types: Sequence[str] | None = None,
 ) -> None:
     """Writes a model into a folder that MLflow's loaders read as well.
@@ -57,9 +58,11 @@ def save_model(
         input_example: a data frame, an array, or what JSON knows.
         pip_requirements: lines of ``requirements.txt``; default: the libraries it needs, as installed.
         metadata: anything that JSON knows.
+        code_paths: files and folders of Python that the model needs, to be stored with it; loading it has
+            ``import`` find them.
         skops_trusted_types: types besides scikit-learn's that loading may trust.
     """
-    description = Description(signature, input_example, metadata, pip_requirements)
+    description = Description(signature, input_example, metadata, pip_requirements, code_paths)
     FLAVOR.save(
         sk_model,
         path,
@@ -79,6 +82,7 @@ def log_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     model_type: str | None = None,
@@ -93,10 +97,11 @@ def log_model(
         artifact_path: older name of ``name``.
         name: of the logged model; default: a random one.
         registered_model_name: also make a version of this registered model.
-        signature: see :func:`save_model`, as the following three.
+        signature: see :func:`save_model`, as the following four.
         input_example: see there.
         pip_requirements: see there.
         metadata: see there.
+        code_paths: see there.
         params: of the logged model; values become text.
         tags: of the logged model; values become text.
         model_type: of the logged model.
@@ -110,7 +115,7 @@ def log_model(
     return log(
         FLAVOR,
         sk_model,
-        Description(signature, input_example, metadata, pip_requirements),
+        Description(signature, input_example, metadata, pip_requirements, code_paths),
         name=name or artifact_path,
         registered_model_name=registered_model_name,
         params=params,

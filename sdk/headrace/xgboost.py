@@ -65,12 +65,13 @@ def save_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
 ) -> None:
     """Writes a model into a folder that MLflow's loaders read too, as :func:`headrace.sklearn.save_model`.
 
     ``xgb_model``: a ``Booster``, or a model of scikit-learn's interface; ``model_format``: "ubj" or "json".
     """
-    description = Description(signature, input_example, metadata, pip_requirements)
+    description = Description(signature, input_example, metadata, pip_requirements, code_paths)
     FLAVOR.save(xgb_model, path, description, model_format=model_format)
 
 
@@ -84,6 +85,7 @@ def log_model(
     input_example: Any = None,
     pip_requirements: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | Path] | None = None,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     model_type: str | None = None,
@@ -97,10 +99,11 @@ def log_model(
         artifact_path: older name of ``name``.
         name: of the logged model; default: a random one.
         registered_model_name: also make a version of this registered model.
-        signature: see :func:`save_model`, as the following three.
+        signature: see :func:`save_model`, as the following four.
         input_example: see there.
         pip_requirements: see there.
         metadata: see there.
+        code_paths: see there.
         params: of the logged model; values become text.
         tags: of the logged model; values become text.
         model_type: of the logged model.
@@ -113,7 +116,7 @@ def log_model(
     return log(
         FLAVOR,
         xgb_model,
-        Description(signature, input_example, metadata, pip_requirements),
+        Description(signature, input_example, metadata, pip_requirements, code_paths),
         name=name or artifact_path,
         registered_model_name=registered_model_name,
         params=params,

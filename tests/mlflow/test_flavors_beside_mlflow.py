@@ -1,5 +1,6 @@
 """MLflow's own loaders read the folders of models that Headrace wrote, and the other way round."""
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pandas as pd
 import pytest
 
 import headrace
-from headrace.errors import InvalidArgumentError
 from headrace.models import infer_signature
 
 mlflow = pytest.importorskip("mlflow")
@@ -109,18 +109,104 @@ def test_python_models(tmp_path: Path) -> None:
 
 
 def test_python_models_of_mlflow(tmp_path: Path) -> None:
-    """55: pickled ones are loaded, those from code refused."""
     mlflow.pyfunc.save_model(
         str(tmp_path / "m"),
         python_model=lambda model_input: model_input["a"] * 2,
         pip_requirements=["pandas"],
     )
     np.testing.assert_allclose(headrace.pyfunc.load_model(tmp_path / "m").predict(FRAME), FRAME["a"] * 2)
-    (tmp_path / "code.py").write_text(
-        "import mlflow\nmlflow.models.set_model(lambda model_input: model_input)\n"
+
+
+OF_A_CLASS = """
+from {module}.models import ModelConfig, set_model
+import {module}.pyfunc
+from {helper} import plus
+
+config = ModelConfig(development_config={{"factor": 0}})
+
+
+class Sums({module}.pyfunc.PythonModel):
+    def load_context(self, context):
+        self.more = float(open(context.artifacts["more"]).read())
+
+    def predict(self, context, model_input, params=None):
+        return plus(model_input.sum(axis=1) * config.get("factor"), self.more)
+
+
+set_model(Sums())
+"""
+
+OF_A_FUNCTION = """
+from {module}.models import set_model
+from {helper} import plus
+
+
+def predict(model_input):
+    return plus(model_input["a"], 1.5)
+
+
+set_model(predict)
+"""
+
+
+@pytest.mark.parametrize("of_code", ["headrace", "mlflow"])
+@pytest.mark.parametrize("code", [OF_A_CLASS, OF_A_FUNCTION], ids=["class", "function"])
+def test_models_from_code(tmp_path: Path, of_code: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of either, saved by either, is loaded by both, with the code that was saved with it."""
+    modules = {"headrace": headrace, "mlflow": mlflow}
+    for saved_by, saving in modules.items():
+        if (saved_by, of_code, code) == ("mlflow", "headrace", OF_A_CLASS):
+            continue  # MLflow saves objects of its own class only
+        helper = f"helper_{saved_by}_{of_code}_{len(code)}"
+        (tmp_path / f"{helper}.py").write_text("def plus(a, b):\n    return a + b\n")
+        source = tmp_path / f"{saved_by}.py"
+        source.write_text(code.format(module=of_code, helper=helper))
+        (tmp_path / "more").write_text("1.5")
+        target = tmp_path / f"by {saved_by}"
+        options: dict[str, Any] = {"code_paths": [str(tmp_path / f"{helper}.py")]}
+        if code is OF_A_CLASS:
+            options["artifacts"] = {"more": str(tmp_path / "more")}
+            options["model_config"] = {"factor": 2.0}
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(tmp_path))
+            saving.pyfunc.save_model(
+                str(target), python_model=str(source), pip_requirements=["pandas"], **options
+            )
+        expected = FRAME.sum(axis=1) * 2 + 1.5 if code is OF_A_CLASS else FRAME["a"] + 1.5
+        for loading in modules.values():
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "path", list(sys.path))
+                patch.delitem(sys.modules, helper, raising=False)
+                model = loading.pyfunc.load_model(str(target))
+                np.testing.assert_allclose(model.predict(FRAME), expected)
+                assert str(target) in str(sys.modules[helper].__file__)
+                if code is OF_A_CLASS:
+                    model = loading.pyfunc.load_model(str(target), model_config={"factor": 3.0})
+                    np.testing.assert_allclose(model.predict(FRAME), FRAME.sum(axis=1) * 3 + 1.5)
+
+
+@pytest.mark.parametrize(("saving", "loading"), [(headrace, mlflow), (mlflow, headrace)])
+def test_code_of_other_flavors(
+    saving: Any, loading: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An estimator of a file of one's own comes back where only the model's folder has that file."""
+    name = f"estimators_of_{saving.__name__}"
+    (tmp_path / f"{name}.py").write_text(
+        "from sklearn.linear_model import LinearRegression\n\nclass Own(LinearRegression):\n    pass\n"
     )
-    mlflow.pyfunc.save_model(
-        str(tmp_path / "c"), python_model=str(tmp_path / "code.py"), pip_requirements=["pandas"]
-    )
-    with pytest.raises(InvalidArgumentError, match="from code"):
-        headrace.pyfunc.load_model(tmp_path / "c")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        model = import_module(name).Own().fit(FRAME, TARGET)
+        saving.sklearn.save_model(
+            model,
+            str(tmp_path / "m"),
+            code_paths=[str(tmp_path / f"{name}.py")],
+            serialization_format="pickle",
+            pip_requirements=["pandas"],
+        )
+    (tmp_path / f"{name}.py").unlink()
+    for load in (loading.sklearn.load_model, loading.pyfunc.load_model):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "path", list(sys.path))
+            patch.delitem(sys.modules, name, raising=False)
+            np.testing.assert_allclose(load(str(tmp_path / "m")).predict(FRAME), model.predict(FRAME))

@@ -208,7 +208,7 @@ def test_tables_with_images() -> None:
         ("PNG", (600, 2)), ("WEBP", (256, 1)), ("PNG", (3, 4)), ("WEBP", (192, 256)),
     ]  # fmt: skip
     assert tables.from_json(tables.to_json(found)) == found
-    arrays = {"vectors": [np.arange(2), np.arange(2)], "none": [], "text": ["a"]}
+    arrays: dict[str, list[Any]] = {"vectors": [np.arange(2), np.arange(2)], "none": [], "text": ["a"]}
     assert tables.pictures(arrays, "t.json") == (arrays, {})
     with pytest.raises(InvalidArgumentError, match="images and other things in the column 'seen'"):
         tables.pictures({"seen": [wide, None]}, "t.json")

@@ -74,7 +74,8 @@ def test_a_class_with_files_and_settings(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
-    for number, model in enumerate((3, Scaled, "code.py")):
+    (tmp_path / "notes.txt").write_text("x = 1")
+    for number, model in enumerate((3, Scaled, tmp_path / "none.py", str(tmp_path / "notes.txt"))):
         with pytest.raises(InvalidArgumentError, match="expected a function"):
             headrace.pyfunc.save_model(tmp_path / str(number), python_model=model)
     with pytest.raises(InvalidArgumentError, match="without '/'"):
@@ -83,6 +84,86 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         headrace.pyfunc.save_model(tmp_path / "b", python_model=double, artifacts={"x": "/nowhere/x"})
     with (tmp_path / "open").open("wb") as file, pytest.raises(HeadraceError, match="cannot be pickled"):
         headrace.pyfunc.save_model(tmp_path / "c", python_model=lambda _: file)
+
+
+CODE = """
+import headrace
+from headrace.models import ModelConfig, set_model
+from scaling_of_this_test import factor
+
+config = ModelConfig(development_config={"offset": 100})
+
+
+class Scaled(headrace.pyfunc.PythonModel):
+    def predict(self, model_input, params=None):
+        return [factor() * value + config.get("offset") for value in model_input]
+
+
+set_model(Scaled())
+"""
+
+
+def test_a_model_from_code(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (tmp_path / "scaling_of_this_test.py").write_text("def factor():\n    return 2\n")
+    (tmp_path / "model.py").write_text(CODE)
+    headrace.pyfunc.save_model(
+        tmp_path / "m",
+        python_model=tmp_path / "model.py",
+        code_paths=[tmp_path / "scaling_of_this_test.py"],
+        model_config={"offset": 1},
+    )
+    assert not list((tmp_path / "m").rglob("*.pkl"))
+    assert "pickle" not in caplog.text
+    told = json.loads((tmp_path / "m" / "MLmodel").read_text())["flavors"]["python_function"]
+    assert (told["loader_module"], told["model_code_path"]) == (
+        "mlflow.pyfunc.loaders.code_model",
+        "model.py",
+    )
+    for name in ("model.py", "scaling_of_this_test.py"):
+        (tmp_path / name).unlink()  # the folder has its own
+    del sys.modules["scaling_of_this_test"]
+    (tmp_path / "m").rename(tmp_path / "moved")
+    with caplog.at_level(logging.WARNING, "headrace"):
+        model = headrace.pyfunc.load_model(tmp_path / "moved")
+    assert "model.py is code" in caplog.text
+    assert model.predict([1, 2]) == [3, 5]
+    assert headrace.pyfunc.load_model(tmp_path / "moved", model_config={"offset": 5}).predict([1]) == [7]
+    assert model.predict([1, 2]) == [3, 5]
+    del sys.modules["scaling_of_this_test"]
+
+
+def test_code_that_is_no_model(tmp_path: Path) -> None:
+    for number, (code, problem) in enumerate(
+        (
+            ("x = 1", "sets no model"),
+            ("import headrace\nheadrace.models.set_model(3)", "expected a function"),
+            ("1 / 0", "ZeroDivisionError"),
+            ("x = (", "SyntaxError"),
+            (
+                "from headrace.models import ModelConfig\nModelConfig(development_config={'a': 1})",
+                "without one",
+            ),
+        )
+    ):
+        (tmp_path / f"model_{number}.py").write_text(code)
+        with pytest.raises(HeadraceError, match=problem):
+            headrace.pyfunc.save_model(tmp_path / "m", python_model=tmp_path / f"model_{number}.py")
+        assert not (tmp_path / "m").exists()
+    assert headrace.models.ModelConfig(development_config={"a": 1}).get("a") == 1  # by hand it counts
+
+
+def test_code_that_is_not_there(tmp_path: Path) -> None:
+    for paths, problem in (
+        ([tmp_path / "none.py"], "is not there"),
+        ("code.py", "expected a list"),
+        ([Path(__file__), Path(__file__)], "two of the name"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=problem):
+            headrace.pyfunc.save_model(tmp_path / "m", python_model=double, code_paths=paths)
+        assert not (tmp_path / "m").exists()
 
 
 def test_damaged_folders(tmp_path: Path) -> None:
@@ -100,6 +181,7 @@ def test_damaged_folders(tmp_path: Path) -> None:
         ({"python_model": "../x.pkl"}, "outside"),
         ({"python_model_compression": "gzip"}, "compressed"),
         ({"loader_module": "os"}, "loaded by 'os'"),
+        ({"code": "../code"}, "outside"),
     ):
         told["flavors"]["python_function"] = {**function, **change}
         (target / "MLmodel").write_text(json.dumps(told))

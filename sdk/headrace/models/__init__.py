@@ -4,6 +4,7 @@
 what ``headrace.sklearn`` and the others are made of. MLflow's loaders read these folders.
 """
 
+from headrace.models.from_code import ModelConfig, set_model
 from headrace.models.signature import ModelSignature, infer_signature
 
-__all__ = ["ModelSignature", "infer_signature"]
+__all__ = ["ModelConfig", "ModelSignature", "infer_signature", "set_model"]

@@ -76,6 +76,7 @@ class Flavor:
             raise InvalidArgumentError(
                 "model", f"{str(path)!r} has the flavors {', '.join(told)}, not {self.name}"
             )
+        folders.find_code(Path(path), told[self.name])
         try:
             return self.read(Path(path), told[self.name], **options)
         except HeadraceError:

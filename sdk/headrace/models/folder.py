@@ -6,10 +6,12 @@ Everything is written as JSON, which is YAML as well: nothing is needed to write
 import datetime as dt
 import json
 import platform
+import shutil
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from headrace.errors import HeadraceError, InvalidArgumentError, NotFoundError
 from headrace.models.signature import ModelSignature
 
 MLMODEL = "MLmodel"
+CODE = "code"
 
 _LIKE_MLFLOW = "3.0.0"
 """The version of MLflow whose format this is."""
@@ -32,6 +35,8 @@ class Description:
     metadata: Mapping[str, Any] | None = None
     requirements: Sequence[str] | None = None
     """Lines of ``requirements.txt``; default: the libraries of the flavour, as they are installed."""
+    code_paths: Sequence[str | Path] | None = None
+    """Files and folders of Python that the model needs; found by ``import`` when it is loaded."""
     model_id: str | None = None
     run_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -39,11 +44,15 @@ class Description:
 
 def write(
     folder: Path,
-    flavors: Mapping[str, Mapping[str, Any]],
+    flavors: Mapping[str, dict[str, Any]],
     libraries: Sequence[str],
     description: Description,
 ) -> None:
     """Completes a folder that has the files of its flavours. ``MLmodel``, which makes it one, comes last."""
+    if description.code_paths:
+        _copy_code(folder / CODE, description.code_paths)
+        for told in flavors.values():
+            told["code"] = CODE
     lines = list(description.requirements or _pinned(libraries))
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n")
     python = platform.python_version()
@@ -51,7 +60,7 @@ def write(
     dependencies = [f"python={python}", "pip", {"pip": lines}]
     _dump(folder / "conda.yaml", {"name": "model", "channels": ["conda-forge"], "dependencies": dependencies})
     example = _write_example(folder, description.input_example)
-    told = {
+    content = {
         "flavors": flavors,
         "mlflow_version": _LIKE_MLFLOW,
         "model_uuid": uuid.uuid4().hex,
@@ -65,7 +74,7 @@ def write(
         **description.extra,
     }
     draft = folder / f".{MLMODEL}"
-    _dump(draft, {key: value for key, value in told.items() if value is not None})
+    _dump(draft, {key: value for key, value in content.items() if value is not None})
     draft.rename(folder / MLMODEL)
 
 
@@ -115,6 +124,31 @@ def inside(folder: Path, name: object) -> Path:
     if not path.exists():
         raise NotFoundError(f"{folder} is no whole model: there is no {str(name)[:100]!r} in it")
     return path
+
+
+def find_code(folder: Path, told: Mapping[str, Any]) -> None:
+    """Has ``import`` find the code that was saved with a model, for as long as the process lives."""
+    if told.get("code"):
+        path = str(inside(folder, told["code"]))
+        if path not in sys.path:
+            sys.path.insert(0, path)
+        invalidate_caches()
+
+
+def _copy_code(target: Path, paths: Sequence[str | Path]) -> None:
+    if isinstance(paths, str | Path):
+        raise InvalidArgumentError("code_paths", f"is {str(paths)!r}; expected a list of paths")
+    target.mkdir()
+    for path in map(Path, paths):
+        if not path.exists():
+            raise InvalidArgumentError("code_paths", f"names {str(path)!r}, which is not there")
+        into = target / path.resolve().name
+        if into.exists():
+            raise InvalidArgumentError("code_paths", f"has two of the name {into.name!r}")
+        if path.is_dir():
+            shutil.copytree(path, into, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, into)
 
 
 def _pinned(libraries: Sequence[str]) -> list[str]:

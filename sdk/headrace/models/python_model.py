@@ -1,26 +1,30 @@
 """Models that are code of one's own: a function, or an object of a class with ``predict``.
 
-They are saved as pickle, since code has no safe format; the folder is that of ``mlflow.pyfunc``.
+They are saved as pickle, since objects of code have no safe format, or as the file of Python that makes them
+(``from_code.py``); the folder is that of ``mlflow.pyfunc``.
 """
 
 import inspect
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
 
 from headrace.errors import HeadraceError, InvalidArgumentError
-from headrace.models import pickles
+from headrace.models import from_code, pickles
 from headrace.models.flavor import Flavor
 from headrace.models.folder import inside, python_function
 from headrace.models.storing import fetched
 
+logger = logging.getLogger("headrace")
+
 LOADER = "mlflow.pyfunc.model"
 
 _FILE = "python_model.pkl"
-_REMEDY = "code has no format that is safe to load"
+_REMEDY = "a file of Python in place of an object (python_model='model.py') can be read first"
 
 
 class PythonModelContext:
@@ -82,6 +86,14 @@ class Loaded:
 def _write(
     model: Any, folder: Path, artifacts: Mapping[str, str] | None, model_config: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], str]:
+    from_file = isinstance(model, str | Path)
+    told = _coded(Path(model), folder, model_config) if from_file else _pickled(model, folder)
+    told["config"] = dict(model_config) if model_config else None
+    told["artifacts"] = {name: _kept(folder, name, uri) for name, uri in (artifacts or {}).items()} or None
+    return {key: value for key, value in told.items() if value is not None}, ""
+
+
+def _pickled(model: Any, folder: Path) -> dict[str, Any]:
     if isinstance(model, type) or not (hasattr(model, "predict") or callable(model)):
         problem = f"is of type {type(model).__name__}; expected a function, or an object with predict()"
         raise InvalidArgumentError("python_model", problem)
@@ -93,16 +105,24 @@ def _write(
         pickles.save(model, folder / _FILE, how)
     except Exception as error:  # whatever the parts of the model say
         raise HeadraceError(f"the model cannot be pickled with {how}: {error}") from error
-    told = python_function(
+    return python_function(
         LOADER,
         _FILE,
         python_model=_FILE,
         streamable=hasattr(model, "predict_stream"),
         cloudpickle_version=version("cloudpickle") if how == "cloudpickle" else None,
-        config=dict(model_config) if model_config else None,
-        artifacts={name: _kept(folder, name, uri) for name, uri in (artifacts or {}).items()} or None,
     )
-    return {key: value for key, value in told.items() if value is not None}, ""
+
+
+def _coded(source: Path, folder: Path, model_config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A file of Python, which is run now, so that what fails does not fail only when it is loaded."""
+    if source.suffix != ".py" or not source.is_file():
+        problem = f"is {str(source)!r}; expected a function, an object with predict(), or a file of Python"
+        raise InvalidArgumentError("python_model", problem)
+    model = from_code.run(source, model_config)
+    shutil.copy(source, folder / source.name)
+    streams = hasattr(model, "predict_stream")
+    return python_function(from_code.LOADER, source.name, model_code_path=source.name, streamable=streams)
 
 
 def _kept(folder: Path, name: str, uri: str) -> dict[str, str]:
@@ -118,16 +138,22 @@ def _kept(folder: Path, name: str, uri: str) -> dict[str, str]:
 
 
 def _read(folder: Path, told: dict[str, Any], model_config: Mapping[str, Any] | None = None) -> Loaded:
-    if told.get("loader_module") != LOADER or "python_model" not in told:
-        what = f"loaded by {told.get('loader_module')!r}" + (
-            ", from code" if "model_code_path" in told else ""
-        )
-        raise InvalidArgumentError("model", f"is {what}; Headrace loads pickled functions and PythonModels")
-    if told.get("python_model_compression"):
-        raise InvalidArgumentError("model", "is compressed, which Headrace does not read")
-    model = pickles.load(inside(folder, told["python_model"]), "pickle")
+    config = {**(told.get("config") or {}), **(model_config or {})}
+    if told.get("loader_module") == from_code.LOADER and told.get("model_code_path"):
+        # MLflow writes the path that the file had; it lies in the folder.
+        path = inside(folder, PureWindowsPath(told["model_code_path"]).name)
+        logger.warning("%s is code: loading it runs it", path)
+        model = from_code.run(path, config)
+        model = model if hasattr(model, "predict") else FunctionModel(model)
+    elif told.get("loader_module") == LOADER and "python_model" in told:
+        if told.get("python_model_compression"):
+            raise InvalidArgumentError("model", "is compressed, which Headrace does not read")
+        model = pickles.load(inside(folder, told["python_model"]), "pickle")
+    else:
+        what = f"loaded by {told.get('loader_module')!r}"
+        raise InvalidArgumentError("model", f"is {what}; Headrace loads functions and PythonModels")
     files = {name: str(inside(folder, one["path"])) for name, one in (told.get("artifacts") or {}).items()}
-    context = PythonModelContext(files, {**(told.get("config") or {}), **(model_config or {})})
+    context = PythonModelContext(files, config)
     if hasattr(model, "load_context"):
         model.load_context(context)
     return Loaded(model, context)

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,7 @@ def log(
     session = active.find()
     run_id = None if session is None else session.run.info.run_id
     made = initialize_logged_model(name, run_id, tags, params, model_type)
-    told = Description(
-        description.signature,
-        description.input_example,
-        description.metadata,
-        description.requirements,
-        made.model_id,
-        run_id,
-    )
+    told = replace(description, model_id=made.model_id, run_id=run_id)
     try:
         with tempfile.TemporaryDirectory(prefix="headrace-model-") as folder:
             flavor.save(model, folder, told, **options)
