@@ -4,10 +4,11 @@ import hashlib
 import json
 import random
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
+import hostile_paths
 from artifact_server import RUN, Served, pack
 
 OTHER = "f" * 32
@@ -52,6 +53,54 @@ async def test_names_stay_inside(served: Served, tmp_path: Path) -> None:
     assert (await served.ask("PUT", "artifacts/%252e%252e%252fx", b"x")).status == 200
     assert served.files() == [f"0/{RUN}/artifacts/%2e%2e%2fx"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "store"]
+
+
+@pytest.mark.parametrize("kind", [*hostile_paths.CLASSES, "raw"])
+async def test_each_kind_of_name_on_each_route(served: Served, tmp_path: Path, kind: str) -> None:
+    """Nothing is stored or read, nothing fails: by our routes, in bodies, and as MLflow's clients ask."""
+    (tmp_path / "secret").write_text("what it holds")
+    (tmp_path / "a").write_text("what it holds")
+    if kind == "raw":
+        targets, bodies = list(hostile_paths.RAW), []
+    else:
+        bodies = list(hostile_paths.CLASSES[kind])
+        targets = [quote(path, safe=safe) for path in bodies for safe in ("", "/.")]
+        targets = [target for target in targets if target and len(target) < 8000]
+    asked = []
+    for target in targets:
+        for method in ("PUT", "GET", "DELETE"):
+            body = b"x" if method == "PUT" else b""
+            asked += [(target, await served.ask(method, f"artifacts/{target}", body))]
+            if method == "PUT" and target.rstrip("/") and not unquote(target).endswith("/"):  # MLflow's may
+                asked += [(target, await served.ask_as_mlflow(method, target, body))]
+        for route in ("artifacts?deep=1&path=", "artifact-archive?path="):
+            answer = await served.ask("GET", route + target)
+            assert answer.status in (200, 400), (route, target, answer)
+            assert answer.status == 400 or not answer.body.strip(b"\0").replace(b'{"files":[]}', b"")
+        for method in ("GET", "DELETE"):
+            answer = await served.ask_as_mlflow(method, target)
+            assert answer.status in (200, 400, 404), (method, target, answer)
+            assert b"what it holds" not in answer.body
+    for path in bodies:
+        told = json.dumps({"path": path, "sha256": sha256(b""), "size": 0}).encode()
+        asked += [(path, await served.ask("POST", f"uploads/{UPLOAD}", told))]
+        asked += [(path, await served.ask("POST", "artifact-pack", pack(**{"good": b"x", path: b"x"})))]
+    for target, answer in asked:
+        assert answer.status in (400, 404, 405), (target, answer)
+        assert b"what it holds" not in answer.body
+    assert (served.files(), served.uploads()) == ([], [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "secret", "store"]
+
+
+async def test_funny_names_are_names(served: Served, tmp_path: Path) -> None:
+    """However it is encoded once, it is one file, inside, and comes back; also as MLflow's clients ask."""
+    for number, path in enumerate(hostile_paths.FUNNY):
+        target = quote(path, safe="/" if number % 2 else "")
+        assert (await served.ask("PUT", f"artifacts/{target}", b"x")).json["path"] == path
+        assert (await served.ask_as_mlflow("GET", target)).body == b"x"
+    found = [f"0/{RUN}/artifacts/{path}" for path in hostile_paths.FUNNY]
+    assert served.files() == sorted(found)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
 @pytest.mark.parametrize("where", ["artifacts", "artifacts/in"])

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace import Image
+import hostile_paths
+from headrace import Client, Image
 from headrace.errors import InvalidArgumentError
-from headrace.files import images, incoming, names, render, tables
+from headrace.files import images, incoming, names, outgoing, render, tables
 from headrace.files.inside import Inside
 from headrace_proto.paths import path_problem
+
+RUN_ID = "f" * 32
 
 
 @given(
@@ -34,31 +38,75 @@ def test_what_passes_is_one_file_inside(path: str) -> None:
     assert not set(path) & {"\0", "\\", "\n"}
 
 
-HOSTILE = [
-    "../x",
-    "/etc/x",
-    "a/../../x",
-    "a\0",
-    "C:\\x",
-    "C:/x",
-    "con",
-    "a//b",
-    ".",
-    "e\u0301",
-    "x" * 4096,
-    "\udc80",
-]
+HOSTILE = [path for paths in hostile_paths.CLASSES.values() for path in paths] + ["\udc80", "a/\ud800"]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_refused_on_the_way_in(tmp_path: Path, name: str) -> None:
+def test_hostile_names_are_refused_on_the_way_in(tmp_path: Path) -> None:
     inside = Inside(tmp_path / "in")
-    with pytest.raises(InvalidArgumentError):
-        inside.write(name, b"x")
-    with pytest.raises(InvalidArgumentError):
-        names.checked(name)
+    for name in HOSTILE:
+        with pytest.raises(InvalidArgumentError):
+            inside.write(name, b"x")
+        with pytest.raises(InvalidArgumentError):
+            names.checked(name)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     assert not list((tmp_path / "in").iterdir())
+
+
+def test_hostile_names_are_refused_by_every_call(tmp_path: Path) -> None:
+    """Before anything is secured: there is nothing here to secure it with."""
+    (tmp_path / "f").write_text("x")
+    client: Any = Client()
+    pixels, run = np.zeros((2, 2), np.uint8), "f" * 32
+    figure = Plotly()
+    for path in HOSTILE:
+        calls = [
+            partial(client.log_text, run, "t", path),
+            partial(client.log_dict, run, {}, path),
+            partial(client.log_image, run, pixels, path),
+            partial(client.log_figure, run, figure, path),
+            partial(client.log_table, run, {"a": [1]}, path),
+            partial(client.load_table, "0", path),
+        ]
+        if path.removesuffix("/") not in {"", "."}:  # the topmost folder
+            folder = f"{path}/x" if path.endswith("/") else path  # a slash at the end is taken
+            calls += [
+                partial(client.log_artifact, run, tmp_path / "f", folder),
+                partial(client.log_artifacts, run, tmp_path, folder),
+            ]
+        for call in calls:
+            with pytest.raises(InvalidArgumentError):
+                call()
+    for key in ("..\\x", "a\0", "%2e", "", "e\u0301" * 200):
+        with pytest.raises(InvalidArgumentError):
+            client.log_image(run, pixels, key=key)
+    assert not list((tmp_path / "journals").glob("*/spool-*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["con", "a\\b", "a\nb", "e\u0301", "\udcff", "a.", "a ", "C:x", "NUL.txt", "\u212b"]
+)
+def test_files_with_hostile_names_are_not_logged(tmp_path: Path, name: str) -> None:
+    """A folder with one is refused as a whole, and says which."""
+    nothing: Any = None
+    (tmp_path / "good").write_text("x")
+    (tmp_path / name).write_text("x")
+    with pytest.raises(InvalidArgumentError):
+        outgoing.upload(nothing, RUN_ID, tmp_path)
+    with pytest.raises(InvalidArgumentError):
+        outgoing.upload(nothing, RUN_ID, tmp_path / name)
+
+
+def test_funny_names_are_one_file_inside(tmp_path: Path) -> None:
+    inside = Inside(tmp_path / "in")
+    for name in hostile_paths.FUNNY:
+        inside.write(name, name.encode())
+    found = {
+        path.relative_to(tmp_path / "in").as_posix()
+        for path in (tmp_path / "in").rglob("*")
+        if path.is_file()
+    }
+    assert found == set(hostile_paths.FUNNY)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from headrace_ingest.artifacts import Artifacts
 from headrace_ingest.http.app import application
 from headrace_ingest.http.artifacts import ArtifactRoutes
 from headrace_ingest.http.hosts import Hosts
+from headrace_ingest.http.mlflow.routes import ARTIFACTS, files_routes
 from headrace_ingest.http.server import HttpServer
 from headrace_ingest.ports import reserve
 from headrace_storage.errors import CatalogUnavailableError, NotFoundError
@@ -124,6 +125,10 @@ class Served(NamedTuple):
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | None) -> Answer:
         return await ask(self.port, method, f"/api/headrace/v1/runs/{RUN}/{path}", body, **headers)
 
+    async def ask_as_mlflow(self, method: str, path: str, body: bytes = b"") -> Answer:
+        """Of the run's files, as MLflow's clients ask."""
+        return await ask(self.port, method, f"{ARTIFACTS}/0/{RUN}/artifacts/{path}", body)
+
     def files(self) -> list[str]:
         """Everything that is in the store, but for its folder of uploads."""
         found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
@@ -138,7 +143,8 @@ class Served(NamedTuple):
 async def served_artifacts(root: Path) -> AsyncIterator[Served]:
     """Serves files of up to 1 MiB, also as ``daemon.example``."""
     runs: Any = OneRun()
-    routes = ArtifactRoutes(Artifacts(Locations(root), {"runs": runs.artifact_uri}), 1 << 20).routes()
+    artifacts = Artifacts(Locations(root), {"runs": runs.artifact_uri})
+    routes = ArtifactRoutes(artifacts, 1 << 20).routes() + files_routes(artifacts, 1 << 20)
     app = application(routes, runs.reachable, Hosts(["daemon.example"]), Activity())
     with reserve("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import tarfile
 import tempfile
 import time
@@ -13,10 +14,13 @@ from typing import Any, Final
 
 from headrace.entities import FileInfo
 from headrace.errors import HeadraceError, NotFoundError, UnavailableError
+from headrace.files import names
 from headrace.files.inside import Inside
 from headrace.progress import Progress, silent
 from headrace.shipping.backoff import Backoff
-from headrace.shipping.http import CHUNK, Http, StatusError, run_path
+from headrace.shipping.http import CHUNK, Head, Http, StatusError, run_path
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 SMALL: Final = 1 << 20
 """Files below this come together, larger ones each by itself."""
@@ -29,7 +33,20 @@ def listing(http: Http, run_id: str, path: str, *, deep: bool = False) -> list[F
     """What is in a folder of a run, or all files below it."""
     query = {"path": path, "deep": 1} if deep else {"path": path}
     found = http.json("GET", run_path(run_id, "artifacts", query=query))
-    return [FileInfo(str(file["path"]), bool(file["is_dir"]), file["file_size"]) for file in found["files"]]
+    try:
+        files = [_listed(file) for file in found["files"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise HeadraceError(f"the daemon's list of files is none: {error!r}", "DATA_LOSS") from error
+    for file in files:
+        names.checked(file.path, "the daemon's name of a file")
+        if path and not file.path.startswith(f"{path}/"):
+            raise HeadraceError(f"asked for {path!r}, the daemon names {file.path!r}", "DATA_LOSS")
+    return files
+
+
+def _listed(file: dict[str, Any]) -> FileInfo:
+    size = None if file["file_size"] is None else max(0, int(file["file_size"]))
+    return FileInfo(str(file["path"]), bool(file["is_dir"]), size)
 
 
 class Download:
@@ -99,7 +116,7 @@ class Download:
 
     def _file(self, path: str) -> None:
         head, _ = self._http.call("HEAD", run_path(self._run_id, "artifacts", path))
-        with self._progress(path, int(head.headers.get("content-length", 0))) as advance:
+        with self._progress(path, _described(head)[1]) as advance:
             self._resuming(path, advance)
 
     def _resuming(self, path: str, advance: Callable[[int], None]) -> None:
@@ -114,8 +131,8 @@ class Download:
         """Gets what is missing of a file; false when what is there is of no use, and was thrown away."""
         target = run_path(self._run_id, "artifacts", path)
         head, _ = self._http.call("HEAD", target)
-        etag, size = head.headers["etag"], int(head.headers["content-length"])
-        sha256 = etag.strip('"')
+        sha256, size = _described(head)
+        etag = f'"{sha256}"'
         with self._inside.folder(path) as (folder, name):
             draft = f".{name.encode()[:80].decode(errors='ignore')}.{sha256[:16]}.part"
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -132,12 +149,12 @@ class Download:
                 if offset < size:
                     wanted = {"Range": f"bytes={offset}-", "If-Range": etag}
                     with self._http.open("GET", target, b"", 0, wanted) as (answered, answer):
-                        if answered.headers["etag"] != etag:  # it was replaced meanwhile
+                        if answered.headers.get("etag") != etag:  # it was replaced meanwhile
                             _discard(folder, draft)
                             return False
                         if offset and answered.status != 206:
                             return False
-                        while data := answer.read(CHUNK):
+                        while data := answer.read(min(CHUNK, size - sizes[0])):
                             file.write(data)
                             checksum.update(data)
                             sizes[0] += len(data)
@@ -170,6 +187,14 @@ class Download:
                 file.write(data)
                 advance(len(data))
         return draft.rename(target)
+
+
+def _described(head: Head) -> tuple[str, int]:
+    """The SHA-256 of a file, which becomes a part of a name, and its size."""
+    sha256, size = head.headers.get("etag", "").strip('"'), head.headers.get("content-length", "")
+    if not _SHA256.fullmatch(sha256) or not size.isdecimal():
+        raise HeadraceError(f"the daemon describes a file as {sha256[:80]!r}, {size[:20]!r}", "DATA_LOSS")
+    return sha256, int(size)
 
 
 class _DamagedError(HeadraceError):

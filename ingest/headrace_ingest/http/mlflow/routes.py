@@ -34,6 +34,9 @@ API: Final = "/api/2.0/mlflow/"
 PAGES: Final = "/ajax-api/2.0/mlflow/"
 """The same, as MLflow's web pages call it."""
 
+_FILES: Final = "-artifacts/artifacts"
+ARTIFACTS: Final = API.removesuffix("/") + _FILES
+
 SERVER_INFO: Final = {
     "store_type": None,
     "workspaces_enabled": False,
@@ -73,12 +76,13 @@ def mlflow_routes(parts: Parts) -> list[BaseRoute]:
             for verb, path, method in _table(parts)
             if prefix == PAGES or path not in _PAGES_ONLY
         ]
-        routes += _files(prefix.removesuffix("/") + "-artifacts/artifacts", parts)
+        routes += files_routes(parts.artifacts, parts.largest, prefix.removesuffix("/") + _FILES)
     return routes
 
 
-def _files(path: str, parts: Parts) -> list[BaseRoute]:
-    files = FileRoutes(parts.artifacts, parts.largest)
+def files_routes(artifacts: Artifacts, largest: int, path: str = ARTIFACTS) -> list[BaseRoute]:
+    """The routes of files, which need no more of a daemon."""
+    files = FileRoutes(artifacts, largest)
     one = path + "/{path:path}"
     return [
         Route(path, files.list, methods=["GET"]),
