@@ -1,6 +1,7 @@
 """Logged models and the registry: MLflow's rules, under concurrency, and what erasing takes along."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -183,9 +184,10 @@ async def test_a_version_of_a_logged_model(daemon: Daemon) -> None:
 async def test_texts_of_a_version_have_bounds(daemon: Daemon, argument: str) -> None:
     registry = Registry(daemon.database)
     await registry.create("forest", "", {})
+    version: Any = NewVersion("forest", "s3://a")
     for text, told in (("x" * 501, f"{argument} has 501 characters"), ("\0", f"{argument} holds a NUL")):
         with pytest.raises(InvalidArgumentError, match=told):
-            await registry.create_version(NewVersion("forest", "s3://a")._replace(**{argument: text}))
+            await registry.create_version(version._replace(**{argument: text}))
 
 
 async def test_renaming_takes_everything_along(daemon: Daemon) -> None:
