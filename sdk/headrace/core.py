@@ -51,9 +51,11 @@ ABSENT_PATIENCE = 2.0
 class Core:
     """See the module. Get one from :func:`core_for`."""
 
-    def __init__(self, uri: str, settings: Settings) -> None:
+    def __init__(self, uri: str, settings: Settings, *, attends: bool = True) -> None:
+        """``attends``: whether runs go on because this process does; else only who ends them ends them."""
         self.uri = uri
         self.settings = settings
+        self._attends = attends
         self.process_id = uuid.uuid4().hex
         self._lock = threading.RLock()
         self._logs: dict[tuple[str, str], RunLog] = {}
@@ -95,6 +97,7 @@ class Core:
             "created": time.time_ns() // 1_000_000,
             "labels": surroundings.labels(),
             "shipper": "agent" if self.uses_agent else "thread",
+            "attends": self._attends,
         }
 
     def current_writer(self) -> Writer:
@@ -352,16 +355,20 @@ _cores: dict[str, Core] = {}
 _cores_lock = threading.Lock()
 
 
-def core_for(uri: str | None = None, settings: Settings | None = None) -> Core:
-    """The process's core for a tracking URI, by default the one of the environment."""
+def core_for(uri: str | None = None, settings: Settings | None = None, *, attends: bool = True) -> Core:
+    """The process's core for a tracking URI, by default the one of the environment.
+
+    The one that does not attend (see :class:`Core`) is another.
+    """
     if settings is None:
         settings = Settings.from_environment()
         waiting.follow(settings.async_logging)
     uri = normalize(uri or settings.tracking_uri)
     with _cores_lock:
-        core = _cores.get(uri)
+        name = uri if attends else f"{uri} (does not attend)"
+        core = _cores.get(name)
         if core is None:
-            core = _cores[uri] = Core(uri, settings)
+            core = _cores[name] = Core(uri, settings, attends=attends)
         return core
 
 

@@ -54,8 +54,12 @@ class Lane:
         return self.reader.tail - (self._session.committed if self._answered else known)
 
     def alive(self) -> bool:
-        """Whether somebody may still append: then the runs of the journal go on."""
+        """Whether somebody may still append."""
         return self.living or (self.writer is not None and not self.reader.closed)
+
+    def _attends(self) -> bool:
+        """Whether the runs of the journal go on because somebody may still append."""
+        return self.alive() and bool(self.reader.header.get("attends", True))
 
     def wanted(self) -> bool:
         """Whether a stream is needed: to deliver something, or to show that the runs go on."""
@@ -91,7 +95,7 @@ class Lane:
         self.handle = handle
         self.opening = True
         self._defined = 0
-        self._introduced = not self.alive()
+        self._introduced = not self._attends()
         header = self.reader.header
         labels = {key: str(value) for key, value in header.get("labels", {}).items()}
         return ingest_pb2.ClientMessage(
@@ -103,7 +107,7 @@ class Lane:
                 known_reject=self.reader.known_reject(),
                 format=wire.FORMAT,
                 labels=labels,
-                orphaned=not self.alive(),
+                orphaned=not self._attends(),
             )
         )
 

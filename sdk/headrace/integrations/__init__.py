@@ -1,0 +1,1 @@
+"""Headrace inside other frameworks, one module for each. None is loaded unless its framework asks for it."""
