@@ -7,7 +7,7 @@ in ``store.py``; ``channel.py`` is what it logs through.
 
 from typing import Any
 
-LEAST = "3.1"
+LEAST = "3.2"
 """The oldest MLflow that is tested; ``pyproject.toml`` says the same."""
 
 _SCHEME = "headrace://"
@@ -31,9 +31,7 @@ def model_registry_store(store_uri: str, tracking_uri: str | None = None) -> Any
     return RestStore(Address(store_uri))
 
 
-def artifact_repository(
-    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
-) -> Any:
+def artifact_repository(artifact_uri: str, tracking_uri: str | None = None, **others: Any) -> Any:
     """Entry point ``mlflow.artifact_repository``: MLflow's own, at the daemon's HTTP address.
 
     For ``mlflow-artifacts:/PATH``, as runs and models that MLflow's clients read have it, whatever the
@@ -50,8 +48,10 @@ def artifact_repository(
         _check_version()
         from headrace.integrations.mlflow_plugin.address import Address  # noqa: PLC0415
 
-        server = Address(server).http()
-    return MlflowArtifactsRepository(artifact_uri, server, registry_uri)
+        tracking_uri = Address(server).http()
+    # What MLflow does not give, versions that are too old for us do not know.
+    given = others if tracking_uri is None else {**others, "tracking_uri": tracking_uri}
+    return MlflowArtifactsRepository(artifact_uri, **given)
 
 
 def _check_version() -> None:

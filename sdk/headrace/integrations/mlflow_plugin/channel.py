@@ -5,16 +5,16 @@ be there. REST answers the rest as it would without the plugin, so that nothing 
 repeated here.
 """
 
+import itertools
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakSet
 
 from headrace.core import Core
-from headrace.journal.run_log import RunLog
 from headrace.operation import RunOperation
 from headrace_proto.limits import (
     MAX_KEY_LENGTH,
@@ -32,13 +32,16 @@ MAX_TAGS: Final = 100
 MAX_ITEMS: Final = 1000
 """What a batch may have of each, and of all together: MLflow's bounds."""
 
+_LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
+"""Steps."""
+
 _RUN_NAME: Final = "mlflow.runName"
 
 _KEY = re.compile(r"\w[\w.\- :]*(/\w[\w.\- :]*)*")
 """Some of the names that MLflow takes; it takes others as well."""
 
 _GENERATION: Final = 1 << 17
-"""Points, and names; twice as many points are known at most: about 25 MiB."""
+"""Points, and series; twice as many points are known at most: about 25 MiB."""
 
 _pack = struct.Struct("<qqqd").pack
 
@@ -52,68 +55,80 @@ class Channel:
     def __init__(self, core: Core) -> None:
         self.core = core
         self._runs: set[str] = set()
-        self._recent = _Recent()
+        self._series: dict[tuple[str, str], int] = {}
+        self._numbers = itertools.count()
+        self._recent = Recent()
         _channels.add(self)
 
-    def knows(self, run_id: str) -> bool:
-        """Whether the run is there, and is not deleted, as far as anybody said here."""
-        return run_id in self._runs
-
     def met(self, run_id: str) -> None:
-        """It was there just now, not deleted."""
+        """The run was there just now, and not deleted."""
         self._runs.add(run_id)
 
     def forget_runs(self) -> None:
         """Some may have been deleted."""
         self._runs.clear()
+        self._series.clear()
 
     def after_fork(self) -> None:
         """In the child: who waits for a point of the parent's would wait for the wrong journal."""
-        self._recent = _Recent()
+        self._recent = Recent()
 
     def point(self, run_id: str, metric: Any) -> RunOperation | None:
-        """Writes one point; ``None``: it is not plain."""
+        """Writes one point; ``None``: it is not plain. The hot path."""
         key, value, timestamp, step = metric.key, metric.value, metric.timestamp, metric.step
-        if metric.model_id or not _is_plain(key, value, timestamp, step) or not self._takes(run_id):
+        series = self._series.get((run_id, key)) if type(key) is str else None
+        if (
+            series is None
+            or type(value) is not float
+            or type(step) is not int
+            or type(timestamp) is not int
+            or not 0 <= timestamp <= MAX_TIMESTAMP
+            or not _LEAST <= step <= _LARGEST
+            or metric.model_id
+            or self.core.ended
+        ):
             return self.batch(run_id, (metric,), (), ())
-        try:
-            cell = self._recent.cell(run_id, key, step, timestamp, value)
-        except struct.error:  # a step of more than 64 bits
-            return None
-        if self._recent.knows(cell):
+        cell = _pack(series, step, timestamp, value)
+        recent = self._recent
+        if cell in recent.newer or cell in recent.older:
             return self._until_now()
         operation = self.core.run_log(run_id).log_metric(key, value, step, timestamp)
-        self._recent.add((cell,))
+        recent.add((cell,))
         return operation
 
     def batch(
         self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]
     ) -> RunOperation | None:
         """Writes points, params and tags; ``None``: something is not plain, and nothing was written."""
-        if not self._takes(run_id) or not _has_room(len(metrics), len(params), len(tags)):
+        is_open = run_id in self._runs and not self.core.ended
+        if not is_open or not _has_room(len(metrics), len(params), len(tags)):
             return None
         rows = [(metric.key, metric.value, metric.timestamp, metric.step) for metric in metrics]
         changes = _changes(metrics, params, tags)
         if changes is None or not all(_is_plain(*row) for row in rows):
             return None
-        cells: dict[bytes, Point] = {}
-        try:
-            for row in rows:
-                key, value, timestamp, step = row
-                cells.setdefault(self._recent.cell(run_id, key, step, timestamp, value), row)
-        except struct.error:
-            return None
-        fresh = {cell: row for cell, row in cells.items() if not self._recent.knows(cell)}
+        cells = {
+            _pack(self._number(run_id, key), step, timestamp, value): (key, value, timestamp, step)
+            for key, value, timestamp, step in rows
+        }
+        recent = self._recent
+        fresh = {cell: cells[cell] for cell in cells if cell not in recent.newer and cell not in recent.older}
         if not fresh and not changes:
             return self._until_now()
-        log: RunLog = self.core.run_log(run_id)
+        log = self.core.run_log(run_id)
         operation = log.log_batch(fresh.values(), [change.SerializeToString() for change in changes])
-        self._recent.add(fresh)
+        recent.add(fresh)
         return operation
 
-    def _takes(self, run_id: str) -> bool:
-        """Whether the run is known, and what is written still gets shipped."""
-        return run_id in self._runs and not self.core.ended
+    def _number(self, run_id: str, key: str) -> int:
+        """The number of a series."""
+        name = run_id, key
+        number = self._series.get(name)
+        if number is None:
+            if len(self._series) >= _GENERATION:
+                self._series.clear()  # they get new ones
+            number = self._series[name] = next(self._numbers)
+        return number
 
     def _until_now(self) -> RunOperation:
         """Done when all is that was written until now: a point that is known is among it."""
@@ -122,33 +137,20 @@ class Channel:
         return RunOperation(writer, end, end)
 
 
-class _Recent:
+class Recent:
     """The last points, so that one that is logged again counts once. None is taken for another."""
 
+    __slots__ = ("newer", "older")
+
     def __init__(self) -> None:
-        self._newer: set[bytes] = set()
-        self._older: set[bytes] = set()
-        self._series: dict[tuple[str, str], int] = {}
+        self.newer: set[bytes] = set()
+        self.older: set[bytes] = set()
 
-    def cell(self, run_id: str, key: str, step: int, timestamp: int, value: float) -> bytes:
-        """What tells a point from all others; struct.error: it is none."""
-        name = run_id, key
-        series = self._series.get(name)
-        if series is None:
-            if len(self._series) >= _GENERATION:
-                self.__init__()  # type: ignore[misc]  # numbers are given anew
-            series = self._series.setdefault(name, len(self._series))
-        return _pack(series, step, timestamp, value)
-
-    def knows(self, cell: bytes) -> bool:
-        """Whether it was added lately."""
-        return cell in self._newer or cell in self._older
-
-    def add(self, cells: Any) -> None:
+    def add(self, cells: Collection[bytes]) -> None:
         """They were written."""
-        if len(self._newer) >= _GENERATION:
-            self._newer, self._older = set(), self._newer
-        self._newer.update(cells)
+        if len(self.newer) >= _GENERATION:
+            self.newer, self.older = set(), self.newer
+        self.newer.update(cells)
 
 
 def _is_plain(key: Any, value: Any, timestamp: Any, step: Any) -> bool:
@@ -158,6 +160,7 @@ def _is_plain(key: Any, value: Any, timestamp: Any, step: Any) -> bool:
         and type(timestamp) is int
         and type(step) is int
         and 0 <= timestamp <= MAX_TIMESTAMP
+        and _LEAST <= step <= _LARGEST
         and type(key) is str
         and _is_key(key)
     )

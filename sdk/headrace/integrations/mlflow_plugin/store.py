@@ -1,8 +1,7 @@
 """MLflow's tracking store: REST for everything, but for what is logged to runs."""
 
-import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -47,9 +46,12 @@ class HeadraceStore(RestStore):  # type: ignore[misc]  # MLflow has no types her
 
     def log_metric_async(self, run_id: str, metric: Any) -> RunOperations:
         """Logs a point."""
-        with _as_mlflow():
-            if operation := self._channel.point(run_id, metric):
-                return RunOperations([Logged(operation)])
+        try:
+            operation = self._channel.point(run_id, metric)
+        except HeadraceError as error:
+            raise as_mlflow(error) from error
+        if operation is not None:
+            return RunOperations([Logged(operation)])
         return _done(lambda: self.log_metric(run_id, metric))
 
     def log_param(self, run_id: str, param: Any) -> None:
@@ -76,13 +78,16 @@ class HeadraceStore(RestStore):  # type: ignore[misc]  # MLflow has no types her
         self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]
     ) -> RunOperations:
         """Logs points, params and tags. MLflow's ``log_param_async`` and ``set_tag_async`` come here too."""
-        with _as_mlflow():
-            if operation := self._channel.batch(run_id, metrics, params, tags):
-                logged = Logged(operation)
-                if params or tags:  # which may be refused, and perhaps nobody asks
-                    logged.add_done_callback(lambda future: _tell(run_id, future))
-                return RunOperations([logged])
-        return _done(lambda: self.log_batch(run_id, metrics, params, tags))
+        try:
+            operation = self._channel.batch(run_id, metrics, params, tags)
+        except HeadraceError as error:
+            raise as_mlflow(error) from error
+        if operation is None:
+            return _done(lambda: self.log_batch(run_id, metrics, params, tags))
+        logged = Logged(operation)
+        if params or tags:  # which may be refused, and perhaps nobody asks
+            logged.add_done_callback(lambda future: _tell(run_id, future))
+        return RunOperations([logged])
 
     # What asynchronous calls logged.
 
@@ -133,20 +138,14 @@ class HeadraceStore(RestStore):  # type: ignore[misc]  # MLflow has no types her
         self._channel.forget_runs()
 
 
-@contextlib.contextmanager
-def _as_mlflow() -> Iterator[None]:
-    try:
-        yield
-    except HeadraceError as error:
-        raise as_mlflow(error) from error
-
-
 def _logged(write: Callable[..., RunOperation | None], *given: Any) -> bool:
     """Writes what is ``given`` and waits, as long as MLflow waits for answers; false: it is not plain."""
-    with _as_mlflow():
+    try:
         operation = write(*given)
         if operation is not None:
             operation.wait(MLFLOW_HTTP_REQUEST_TIMEOUT.get())
+    except HeadraceError as error:
+        raise as_mlflow(error) from error
     return operation is not None
 
 
