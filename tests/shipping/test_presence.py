@@ -128,3 +128,17 @@ def test_a_call_does_not_wait_for_what_an_idle_process_would(
         time.sleep(0.01)
     served.start()
     log.log_metric("loss", 2.0).wait(20)
+
+
+def test_a_process_that_does_not_speak_for_its_runs_keeps_none_alive(tmp_path: Path) -> None:
+    header = {"uri": "", "boot": boot_id(), "attends": False}
+    writer = Writer(tmp_path, uuid.uuid4().hex, header, 1.0, lambda writer: writer)
+    RunLog(writer, RUN, "").log_metric("loss", 1.0)
+    reader = JournalReader(writer.folder)
+    lane = Lane(reader, writer)
+    orphaned, append = opened(lane)
+    assert orphaned
+    assert append.append.cells, "it delivers all the same"
+    deliver(lane)
+    assert lane.next_append() is None
+    reader.close()

@@ -32,7 +32,8 @@ class Address:
     def __init__(self, uri: str) -> None:
         """MlflowException: ``uri`` is no ``headrace://HOST:PORT``."""
         try:
-            self.uri = normalize(uri)
+            # "headrace:7070" would be a folder.
+            self.uri = normalize(uri if "://" in uri else f"{uri}://")
         except InvalidArgumentError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
 
