@@ -90,6 +90,7 @@ def test_a_daemon_that_is_started_again_meanwhile(client: Any, daemon: Daemon) -
     with mlflow.start_run(experiment_id="0") as run:
         for step in range(100):
             mlflow.log_metric("m", step / 3, step=step, synchronous=False)
+        mlflow.log_text("before", "before.txt")
         daemon.kill()
         for step in range(100, 200):
             mlflow.log_metric("m", step / 3, step=step, synchronous=False)
@@ -97,8 +98,10 @@ def test_a_daemon_that_is_started_again_meanwhile(client: Any, daemon: Daemon) -
         daemon.start()
         mlflow.log_metric("m", 200 / 3, step=200)
         eventually(lambda: store_of(client).get_host_creds().host != before)
+        mlflow.log_text("after", "after.txt")
     assert [point.step for point in client.get_metric_history(run.info.run_id, "m")] == list(range(201))
     assert client.get_run(run.info.run_id).info.status == "FINISHED"
+    assert [each.path for each in client.list_artifacts(run.info.run_id)] == ["after.txt", "before.txt"]
 
 
 def test_a_forked_child_logs_and_asks(client: Any) -> None:

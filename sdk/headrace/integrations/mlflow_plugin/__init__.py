@@ -37,7 +37,6 @@ def artifact_repository(artifact_uri: str, tracking_uri: str | None = None, **ot
     For ``mlflow-artifacts:/PATH``, as runs and models that MLflow's clients read have it, whatever the
     tracking URI is, and for ``headrace://HOST:PORT/PATH``, the same at a daemon.
     """
-    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository  # noqa: PLC0415
     from mlflow.tracking import get_tracking_uri  # noqa: PLC0415
 
     server = tracking_uri or get_tracking_uri()
@@ -47,8 +46,11 @@ def artifact_repository(artifact_uri: str, tracking_uri: str | None = None, **ot
     if server.startswith(_SCHEME):
         _check_version()
         from headrace.integrations.mlflow_plugin.address import Address  # noqa: PLC0415
+        from headrace.integrations.mlflow_plugin.artifacts import HeadraceArtifactRepository  # noqa: PLC0415
 
-        tracking_uri = Address(server).http()
+        return HeadraceArtifactRepository(artifact_uri, Address(server), **others)
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository  # noqa: PLC0415
+
     # What MLflow does not give, versions that are too old for us do not know.
     given = others if tracking_uri is None else {**others, "tracking_uri": tracking_uri}
     return MlflowArtifactsRepository(artifact_uri, **given)

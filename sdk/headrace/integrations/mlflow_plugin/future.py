@@ -1,5 +1,6 @@
 """What asynchronous logging calls give: a future for each, as MLflow's ``RunOperations`` holds them."""
 
+import os
 import threading
 from concurrent.futures import Future
 from typing import Any
@@ -35,3 +36,11 @@ class Logged(Future[None]):
             self.set_result(None)
         else:
             self.set_exception(as_mlflow(error))
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent's may have had it
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 
@@ -106,7 +106,15 @@ class HeadraceStore(RestStore):  # type: ignore[misc]  # MLflow has no types her
 
     def _call_endpoint(self, *args: Any, **kwargs: Any) -> Any:
         self._channel.core.settle()
-        return super()._call_endpoint(*args, **kwargs)
+        asked = self._address.http()
+        try:
+            return super()._call_endpoint(*args, **kwargs)
+        except RestException:
+            raise
+        except MlflowException:  # nobody answered, for as long as MLflow tries
+            if self._address.http() == asked:
+                raise
+            return super()._call_endpoint(*args, **kwargs)
 
     def create_run(self, *args: Any, **kwargs: Any) -> Any:
         """Makes a run."""
