@@ -137,6 +137,8 @@ def test_refusals_are_those_of_rest(client: Any, reader: Any) -> None:
         lambda store: store.log_metric(run, metric("m", 1.0, 1 << 60, 0)),
         lambda store: store.log_metric(run, metric("m", "high", BEGIN, 0)),
         lambda store: store.log_metric(run, metric("m", 1.0, BEGIN, 1 << 63)),
+        lambda store: store.log_metric(run, metric("m", 3.0, BEGIN, 0, "m-none")),
+        lambda store: store.log_batch(run, [metric("m", 3.0, BEGIN, 0, "m-none", "d", "1")], [], []),
         lambda store: store.set_tag(run, tag("t", "\0")),
         lambda store: store.log_batch(run, [metric("m", 1.0, BEGIN, n) for n in range(1001)], [], []),
         lambda store: store.log_batch(run, [], [param(f"q{n}", "1") for n in range(101)], []),

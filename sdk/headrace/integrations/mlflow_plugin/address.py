@@ -56,14 +56,14 @@ class Address:
         if known and (time.monotonic() < until or forked() or self.core.ended):
             return known
         try:
-            known = self._ask(known)
+            known = self._ask()
         except MlflowException:
             if not known:
                 raise
         _found[self.uri] = known, time.monotonic() + FRESH_SECONDS
         return known
 
-    def _ask(self, known: str) -> str:
+    def _ask(self) -> str:
         try:
             host, _, port = self.core.http_address().rpartition(":")
         except (HeadraceError, TimeoutError) as error:
@@ -72,8 +72,6 @@ class Address:
                 "start it (headrace server), or correct MLFLOW_TRACKING_URI",
                 TEMPORARILY_UNAVAILABLE,
             ) from error
-        if known.endswith(f":{port}"):
-            return known
         try:
             with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
                 ip, number, *_ = connection.getpeername()

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
+from headrace.errors import HeadraceError
 from headrace.integrations.mlflow_plugin.errors import as_mlflow
 from headrace.operation import RunOperation
 
@@ -31,11 +32,14 @@ class Logged(Future[None]):
         return object.__getattribute__(self, name)
 
     def _settle(self, operation: RunOperation) -> None:
-        error = operation.exception()
-        if error is None:
-            self.set_result(None)
-        else:
+        try:
+            operation.wait()
+        except HeadraceError as error:
             self.set_exception(as_mlflow(error))
+        except Exception as error:  # noqa: BLE001 - of whatever kind: who waits must not wait for ever
+            self.set_exception(error)
+        else:
+            self.set_result(None)
 
 
 def _after_fork() -> None:
