@@ -284,6 +284,11 @@ def test_artifacts_go_through_the_daemon(client: Any, uri: str, tmp_path: Path) 
     for source in (f"runs:/{run.info.run_id}/all", f"mlflow-artifacts:{place}/all", f"{uri}{place}/all"):
         got = Path(mlflow.artifacts.download_artifacts(source))
         assert (got / "deep" / "large.bin").read_bytes() == (folder / "deep" / "large.bin").read_bytes()
+    artifacts = mlflow.store.artifact
+    others = artifacts.artifact_repository_registry.get_artifact_repository(
+        "mlflow-artifacts:/1/x", "http://127.0.0.1:9"
+    )
+    assert type(others) is artifacts.mlflow_artifacts_repo.MlflowArtifactsRepository, "theirs stay theirs"
 
 
 def test_models_are_registered_and_loaded(client: Any, uri: str) -> None:

@@ -163,7 +163,7 @@ def _done(work: Callable[[], None]) -> RunOperations:
     try:
         work()
         future.set_result(None)
-    except MlflowException as error:
+    except Exception as error:  # noqa: BLE001 - as MLflow does
         future.set_exception(error)
     return RunOperations([future])
 
