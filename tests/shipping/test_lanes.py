@@ -17,6 +17,7 @@ from headrace.journal.writer import Writer
 from headrace.shipping import shipper as shipping
 from headrace.shipping.columnar import LEAST_CELLS
 from headrace.shipping.lane import Lane
+from headrace.shipping.session import REST_SECONDS
 from headrace.shipping.shipper import Shipper
 from headrace_proto.v1 import ingest_pb2 as pb
 
@@ -182,6 +183,36 @@ def test_a_writer_does_not_wake_the_loop_at_each_call_while_a_daemon_does_not_an
     assert not writer.asleep
     lane.on_lost()
     assert lane.fall_asleep(), "there is something to deliver"
+    lane.close()
+
+
+def test_what_nobody_waits_for_rests_a_while(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, uuid.uuid4().hex, {"uri": "x", "boot": "b"}, 1.0, lambda w: w)
+    run = RunLog(writer, RUN, "")
+    lane = Lane(JournalReader(writer.folder), writer)
+    woken: list[str] = []
+    writer.wake = lambda: woken.append("woken")
+    lane.open_message(1, b"s" * 16)
+    lane.on_answer("opened", pb.Opened(handle=1, committed=0, credit=1 << 20))
+    run.log_metric("x", 1.0)
+    assert lane.next_append(now=5.0) is not None
+    lane.on_answer("ack", pb.Ack(handle=1, committed=1, credit=1 << 20))
+    operation = run.log_metric("x", 2.0)
+    assert not lane.fall_asleep(now=5.01)
+    assert lane.next_append(now=5.01) is None
+    assert lane.rests(5.01) == pytest.approx(REST_SECONDS - 0.01)
+    run.log_metric("x", 3.0)
+    assert not woken, "the clock looks after what is only logged"
+    operation.add_done_callback(lambda _: None)
+    assert len(woken) == 1
+    assert (lane.rests(5.01), lane.fall_asleep(now=5.01)) == (0.0, True)
+    assert lane.next_append(now=5.01) is not None
+    lane.on_answer("ack", pb.Ack(handle=1, committed=3, credit=1 << 20))
+    run.log_metric("x", 4.0)
+    assert lane.rests(5.02)
+    writer.close()
+    assert not lane.rests(5.02), "nothing more will come"
+    assert lane.next_append(now=5.02) is not None
     lane.close()
 
 

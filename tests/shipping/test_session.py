@@ -86,6 +86,19 @@ def test_few_cells_wait_for_those_on_their_way() -> None:
     assert session.next_count(2) == 1
 
 
+def test_few_cells_wait_a_while_after_a_message() -> None:
+    session = ShippingSession()
+    session.on_opened(0, 1 << 30)
+    assert session.next_count(1, now=9.0) == 1
+    session.on_sent(1)
+    session.rest_until = 10.0
+    session.on_ack(1, 1 << 30)
+    assert session.next_count(2, now=9.9) == 0
+    assert session.next_count(2, now=10.0) == 1
+    assert session.next_count(2) == 1, "somebody waits for it"
+    assert session.next_count(1 + PATIENT_CELLS, now=9.9) == PATIENT_CELLS
+
+
 @pytest.mark.parametrize("credit", [1 << 30, MESSAGE_CELLS * CELL_SIZE + CELL_SIZE])
 def test_the_rest_of_a_record_that_a_message_cut_does_not_wait(credit: int) -> None:
     # The daemon cannot acknowledge the record's first half: waiting for that would be for ever.

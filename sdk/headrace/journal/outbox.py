@@ -28,6 +28,8 @@ class Outbox:
         """Called when there is something to ship."""
         self.watch: Callable[[], None] = nothing
         """Called when somebody waits."""
+        self.awaited = False
+        """Whether who ships it wants to be woken when somebody waits."""
         self._rejects: list[tuple[int, int, str, str]] = []
 
     def _create(self, header: Mapping[str, Any]) -> None:
@@ -58,6 +60,9 @@ class Outbox:
         """Calls back, from any thread, once ``committed() >= end``; at once when it is."""
         self.waiters.add(end, callback)
         self.waiters.advance(self.committed())
+        if self.awaited:
+            self.awaited = False
+            self.wake()
         self.watch()
 
     def reject(self, first: int, end: int) -> tuple[str, str] | None:

@@ -1,12 +1,13 @@
 """Lane: one journal with its place on the current stream."""
 
 import logging
+import math
 
 from headrace.journal.reader import HOST_CRASHED, JournalReader
 from headrace.journal.writer import Writer
 from headrace.shipping.backoff import Backoff
 from headrace.shipping.columnar import by_column
-from headrace.shipping.session import MESSAGE_CELLS, ShippingSession
+from headrace.shipping.session import MESSAGE_CELLS, REST_SECONDS, ShippingSession
 from headrace_proto import wire
 from headrace_proto.v1 import ingest_pb2
 
@@ -77,18 +78,29 @@ class Lane:
         """Whether cells wait for more of them, while an answer is due: the clock has to look at them."""
         return self._session.in_flight() and self._session.opened and self.reader.tail > self._session.sent
 
-    def fall_asleep(self) -> bool:
-        """Has the writer wake the loop at its next call; true when there is work after all: no sleep then."""
+    def rests(self, now: float) -> float:
+        """For how many seconds cells wait for more of them, with no answer due and nobody waiting; 0: not."""
+        if not self._session.opened or self._session.in_flight() or self.reader.tail == self._session.sent:
+            return 0.0
+        return max(0.0, self._session.rest_until - now) if self._has_time() else 0.0
+
+    def fall_asleep(self, now: float = math.inf) -> bool:
+        """Has the writer wake the loop at its next call, or only for who waits while the cells rest.
+
+        True when there is work after all: no sleep then.
+        """
         if self.fenced or (self.opening and not self._session.opened):
             return False
         # The writer looks at this flag after it stored the tail, we look at the tail after the flag.
         if self.writer is not None:
-            self.writer.asleep = True
-            if self.gathers():
+            self.writer.asleep = self.writer.awaited = True
+            rests = self.rests(now) > 0
+            self.writer.awaited = rests
+            if rests or self.gathers():
                 self.writer.asleep = False
         if not self._session.opened:
             return self.pending()
-        return bool(self._session.next_count(self.reader.tail)) or self._has_to_introduce()
+        return bool(self._next_count(now)) or self._has_to_introduce()
 
     def open_message(self, handle: int, shipper_id: bytes) -> ingest_pb2.ClientMessage:
         """Claims the writer on the current stream, under a handle of its own."""
@@ -111,12 +123,19 @@ class Lane:
             )
         )
 
-    def next_append(self) -> ingest_pb2.ClientMessage | None:
+    def _next_count(self, now: float) -> int:
+        return self._session.next_count(self.reader.tail, now if self._has_time() else math.inf)
+
+    def _has_time(self) -> bool:
+        """Whether what this process logs may go a little later: it goes on logging, and waits for nothing."""
+        return self.writer is not None and not len(self.writer.waiters) and not self.reader.closed
+
+    def next_append(self, now: float = math.inf) -> ingest_pb2.ClientMessage | None:
         """The next cells with the definitions that they need; ``None`` when nothing is to be sent now.
 
         A living writer's first message on a stream may have none: it says which runs go on.
         """
-        count = self._session.next_count(self.reader.tail)
+        count = self._next_count(now)
         if not count and not self._has_to_introduce():
             return None
         first = self._session.sent
@@ -129,6 +148,7 @@ class Lane:
         self._introduced |= complete
         if complete and count:
             self._add_cells(append, count)
+            self._session.rest_until = now + REST_SECONDS
         return message
 
     def _has_to_introduce(self) -> bool:

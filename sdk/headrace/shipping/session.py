@@ -4,6 +4,7 @@ Invariant: ``committed <= sent <= tail`` and ``(sent - committed) * 32 <= credit
 of a journal that another shipper carried further meanwhile.
 """
 
+import math
 from dataclasses import dataclass
 
 from headrace_proto.wire import CELL_SIZE
@@ -18,6 +19,9 @@ COLUMN_CELLS = 4 * MESSAGE_CELLS
 PATIENT_CELLS = (64 << 10) // CELL_SIZE
 """While something is on its way, fewer cells than these wait for it: they will go as one message."""
 
+REST_SECONDS = 0.05
+"""After a message, fewer than those wait for so long too, if nobody waits for them (ADR 0028)."""
+
 
 @dataclass(slots=True)
 class ShippingSession:
@@ -29,6 +33,8 @@ class ShippingSession:
     credit: int = 0
     by_column: bool = False
     """Whether the last message was: then the next one may have more cells."""
+    rest_until: float = 0.0
+    """By the shipper's clock."""
     _whole: int = 0
     """The tail when cells were sent last: the end of a record, which ``sent`` need not be."""
 
@@ -48,14 +54,18 @@ class ShippingSession:
         """The stream is gone, or the daemon asks to open again."""
         self.opened = False
 
-    def next_count(self, tail: int) -> int:
-        """How many cells from ``sent`` on to send now; 0: nothing, or better wait for an answer."""
+    def next_count(self, tail: int, now: float = math.inf) -> int:
+        """How many cells from ``sent`` on to send now; 0: nothing, or better wait for an answer, or for more.
+
+        ``now``: by the shipper's clock; not given where somebody waits for the cells.
+        """
         if not self.opened:
             return 0
         room = self.credit // CELL_SIZE - (self.sent - self.committed)
         pending = tail - self.sent
         # The rest of a record that a message cut goes at once: before it, nothing of it is acknowledged.
-        if self.in_flight() and pending < PATIENT_CELLS and self.sent == self._whole:
+        has_time = self.in_flight() or now < self.rest_until
+        if has_time and pending < PATIENT_CELLS and self.sent == self._whole:
             return 0
         count = max(0, min(pending, room, COLUMN_CELLS if self.by_column else MESSAGE_CELLS))
         if count:

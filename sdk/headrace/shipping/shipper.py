@@ -182,8 +182,11 @@ class Shipper:
     async def _sleep(self, timeout: float | None = None) -> None:
         """Waits for work: an answer, a call of this process's writers; by the clock for everything else."""
         self._work.clear()
-        if any([lane.fall_asleep() for lane in self.lanes]):  # noqa: C419 - all of them, not up to the first
+        now = self._loop.time()
+        if any([lane.fall_asleep(now) for lane in self.lanes]):  # noqa: C419 - all of them, not up to the first
             return
+        if rests := [rest for lane in self.lanes if (rest := lane.rests(now))]:
+            timeout = min(rests)
         if any(lane.living for lane in self.lanes):
             timeout = POLL_SECONDS
         if any(lane.gathers() for lane in self.lanes):
@@ -200,7 +203,7 @@ class Shipper:
                 return lane.open_message(self._handles, self._shipper_id)
             if lane.writer is not None:
                 lane.writer.prepare()
-            return lane.next_append()
+            return lane.next_append(self._loop.time())
         except (JournalError, OSError) as error:
             self._rest(lane, error)
             return None
