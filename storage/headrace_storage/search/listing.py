@@ -10,11 +10,13 @@ import operator
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import total_ordering
+from functools import lru_cache, total_ordering
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from headrace_storage.errors import InvalidArgumentError, PageTokenError
 from headrace_storage.search.grammar import (
+    MAX_ORDERS,
     Condition,
     Every,
     Expression,
@@ -111,6 +113,8 @@ def parse_clauses(kind: Kind, texts: Sequence[str], last: Sequence[Clause]) -> l
 
 def completed(clauses: Sequence[Clause], last: Sequence[Clause]) -> list[Clause]:
     """``clauses``, and those of ``last`` whose fields they do not name."""
+    if len(clauses) > MAX_ORDERS:
+        raise InvalidArgumentError("order_by", f"has {len(clauses)} clauses, the bound is {MAX_ORDERS}")
     named = [(clause.field, clause.dataset) for clause in clauses]
     for clause in clauses:
         if named.count((clause.field, clause.dataset)) > 1:
@@ -134,9 +138,15 @@ def _test(comparison: str, value: Value) -> Callable[[Any], bool]:
     if comparison == "IS NOT NULL":
         return lambda _: True
     if comparison in ("LIKE", "ILIKE"):
-        return matcher(str(value), ignore_case=comparison == "ILIKE")
+        return _like(str(value), comparison == "ILIKE")
     compare = _COMPARISONS[comparison]
     return lambda found: compare(found, value)
+
+
+@lru_cache(maxsize=64)
+def _like(pattern: str, ignore_case: bool) -> Callable[[str], bool]:
+    """One for all things that are looked at."""
+    return matcher(pattern, ignore_case=ignore_case)
 
 
 @total_ordering
@@ -153,6 +163,10 @@ class _Descending:
     __hash__ = None  # type: ignore[assignment]
 
 
+def _descending(place: Any) -> Any:
+    return -place if isinstance(place, int | float) else _Descending(place)  # many times quicker
+
+
 def page(
     things: Sequence[T],
     clauses: Sequence[Clause],
@@ -164,7 +178,7 @@ def page(
 
     def key(places: Sequence[Any]) -> list[Any]:
         return [
-            (1, 0) if _is_missing(place) else (0, place if clause.ascending else _Descending(place))
+            (1, 0) if _is_missing(place) else (0, place if clause.ascending else _descending(place))
             for place, clause in zip(places, clauses, strict=True)
         ]
 
@@ -175,7 +189,7 @@ def page(
             keyed = [pair for pair in keyed if pair[0] > end]
         except (TypeError, ValueError):
             raise PageTokenError from None
-    keyed.sort(key=lambda pair: pair[0])
+    keyed.sort(key=itemgetter(0))
     return [thing for _, thing in keyed[:limit]]
 
 
