@@ -1,6 +1,7 @@
 """Logged models and the registry: MLflow's rules, under concurrency, and what erasing takes along."""
 
 import asyncio
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, No
 from headrace_storage.lineage import LinkMetric, LogModels, ModelStep
 from headrace_storage.model import CreateRun, RunChange
 from headrace_storage.registered import LoggedModel, ModelMetric, ModelStatus, NewModel, NewVersion
+from headrace_storage.search import listing
 
 CREATE = CreateRun("0", "", "", "", 1, {})
 
@@ -224,6 +226,21 @@ async def test_a_name_that_somebody_takes_at_the_same_time(daemon: Daemon) -> No
                 await asyncio.sleep(0.01)
     assert [type(outcome) for outcome in await renamings] == [AlreadyExistsError] * 2
     assert (await registry.get("forest")).name == "forest"
+
+
+async def test_searches_leave_the_loop_to_others(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, page = [], listing.page
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return page(*arguments)
+
+    monkeypatch.setattr(listing, "page", watched)
+    await ModelSearch(daemon.database).find(ModelQuery())
+    await RegistrySearch(daemon.database).models(RegistryQuery())
+    await RegistrySearch(daemon.database).versions(RegistryQuery())
+    assert len(threads) == 3
+    assert threading.main_thread() not in threads
 
 
 async def test_searches_of_the_registry(daemon: Daemon) -> None:

@@ -1,5 +1,6 @@
 """Searching logged models: MLflow's rules, and the language of runs' filters."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -92,10 +93,16 @@ class ModelSearch:
             place = listing.place_of(clauses, page_key(query.page_token, listing.TOKEN_TYPES))
         async with self._database.transaction("repeatable_read", readonly=True) as connection:
             values = await _read(connection, query, expression, clauses)
-            found = [row for row in values.attributes if _matches(row, expression, query.datasets, values)]
-            chosen = listing.page(
-                found, clauses, lambda row, clause: _place(row, clause, values), place, query.limit + 1
-            )
+
+            def choose() -> list[Any]:
+                found = [
+                    row for row in values.attributes if _matches(row, expression, query.datasets, values)
+                ]
+                return listing.page(
+                    found, clauses, lambda row, clause: _place(row, clause, values), place, query.limit + 1
+                )
+
+            chosen = await asyncio.to_thread(choose)  # there may be very many
             on_page = chosen[: query.limit]
             models = await read_models(connection, [row["model_id"] for row in on_page])
         if len(chosen) <= query.limit:
@@ -121,20 +128,30 @@ async def _read(
     fields = {*fields_of(expression), *(clause.field for clause in clauses)}
     keys = {group: [field.key for field in fields if field.group is group] for group in KIND.groups}
     attributes = await connection.fetch(_QUERIES["candidates"], numbers)
-    texts, points, evaluated = {}, defaultdict(list), set()
+    texts: Sequence[Any] = ()
+    points: Sequence[Any] = ()
     if keys[Group.PARAM] or keys[Group.TAG]:
-        rows = await connection.fetch(
-            _QUERIES["texts_of_candidates"], numbers, keys[Group.PARAM], keys[Group.TAG]
-        )
-        for kind, model_id, key, value in rows:
-            texts[Group.PARAM if kind == 1 else Group.TAG, model_id, key] = value
+        statement = _QUERIES["texts_of_candidates"]
+        texts = await connection.fetch(statement, numbers, keys[Group.PARAM], keys[Group.TAG])
     if keys[Group.METRIC] or query.datasets:
         statement = _QUERIES["metrics_of_candidates"]
-        rows = await connection.fetch(statement, numbers, keys[Group.METRIC], bool(query.datasets))
-        for model_id, key, value, *dataset in rows:
-            points[model_id, key].append((value, (dataset[0], dataset[1])))
-            if _is_on((dataset[0], dataset[1]), query.datasets):
-                evaluated.add(model_id)
+        points = await connection.fetch(statement, numbers, keys[Group.METRIC], bool(query.datasets))
+    return await asyncio.to_thread(_values, attributes, texts, points, query.datasets)
+
+
+def _values(
+    attributes: Sequence[Any],
+    text_rows: Sequence[Any],
+    point_rows: Sequence[Any],
+    datasets: Sequence[OnDataset],
+) -> _Values:
+    texts, points, evaluated = {}, defaultdict(list), set()
+    for kind, model_id, key, value in text_rows:
+        texts[Group.PARAM if kind == 1 else Group.TAG, model_id, key] = value
+    for model_id, key, value, *dataset in point_rows:
+        points[model_id, key].append((value, (dataset[0], dataset[1])))
+        if _is_on((dataset[0], dataset[1]), datasets):
+            evaluated.add(model_id)
     return _Values(attributes, texts, points, evaluated)
 
 

@@ -1,5 +1,6 @@
 """Searching registered models and their versions: MLflow's rules, and the language of runs' filters."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -104,7 +105,7 @@ class RegistrySearch:
                 for name, key, value in await connection.fetch(_QUERIES["tags_with_keys"], plan.keys())
             }
             rows = await connection.fetch(_QUERIES["names_of_models"])
-            chosen = plan.chosen(rows, lambda row, key: tags.get((row["name"], key)))
+            chosen = await asyncio.to_thread(plan.chosen, rows, lambda row, key: tags.get((row["name"], key)))
             names = [row["name"] for row in chosen[: query.limit]]
             return await read_registered(connection, names), plan.token(chosen)
 
@@ -118,7 +119,9 @@ class RegistrySearch:
                 for name, version, key, value in await connection.fetch(statement, plan.keys())
             }
             rows = await connection.fetch(_QUERIES["attributes_of_versions"])
-            chosen = plan.chosen(rows, lambda row, key: tags.get((row["name"], row["version"], key)))
+            chosen = await asyncio.to_thread(
+                plan.chosen, rows, lambda row, key: tags.get((row["name"], row["version"], key))
+            )
             keys = [(row["name"], row["version"]) for row in chosen[: query.limit]]
             return await read_versions(connection, keys), plan.token(chosen)
 
