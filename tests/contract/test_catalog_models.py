@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from catalog_daemon import Daemon
+from headrace_storage.catalog import logged_models_search
 from headrace_storage.catalog.erase import Deleted, Eraser
 from headrace_storage.catalog.logged_models import LoggedModels
 from headrace_storage.catalog.logged_models_search import ModelOrder, ModelQuery, ModelSearch
@@ -226,6 +227,21 @@ async def test_a_name_that_somebody_takes_at_the_same_time(daemon: Daemon) -> No
                 await asyncio.sleep(0.01)
     assert [type(outcome) for outcome in await renamings] == [AlreadyExistsError] * 2
     assert (await registry.get("forest")).name == "forest"
+
+
+async def test_a_page_has_a_bound_of_points(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, models = uuid4().hex, [(await make(daemon, name)).model_id for name in "abcd"]
+    await log(daemon, run, CREATE)
+    for model, points in zip(models, (2, 1, 5, 0), strict=True):
+        await log(daemon, run, *(LinkMetric("acc", 0.5, 1, step, model) for step in range(points)))
+    monkeypatch.setattr(logged_models_search, "_MOST_POINTS", 3)
+    pages, token = [], None
+    while token != "":
+        found, token = await ModelSearch(daemon.database).find(
+            ModelQuery(order_by=[ModelOrder("name")], page_token=token or "")
+        )
+        pages.append([(model.name, len(model.metrics)) for model in found])
+    assert pages == [[("a", 2), ("b", 1)], [("c", 5)], [("d", 0)]]
 
 
 async def test_searches_leave_the_loop_to_others(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:

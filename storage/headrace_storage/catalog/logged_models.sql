@@ -26,6 +26,9 @@ SELECT model_id, key, value, "timestamp", step, dataset_name, dataset_digest, ru
 FROM logged_model_metrics WHERE model_id = ANY($1::text[])
 ORDER BY model_id, key, "timestamp", step, run_id, dataset_name
 
+-- name: points_of_models
+SELECT model_id, count(*) FROM logged_model_metrics WHERE model_id = ANY($1::text[]) GROUP BY model_id
+
 -- name: add_params
 INSERT INTO logged_model_params (model_id, key, value) SELECT $1, * FROM unnest($2::text[], $3::text[])
 ON CONFLICT (model_id, key) DO NOTHING

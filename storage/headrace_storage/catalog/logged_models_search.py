@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from headrace_storage.catalog.connection import Connection
@@ -38,6 +39,9 @@ _LAST: Final = (
     listing.parse_clause(KIND, "creation_timestamp DESC"),
     listing.parse_clause(KIND, "model_id ASC"),
 )
+
+_MOST_POINTS: Final = 100_000
+"""That the models of a page have: each is 100 bytes of a message or more."""
 
 OnDataset = tuple[str, str]
 """Name and digest of a dataset; an empty digest is any."""
@@ -81,6 +85,8 @@ class ModelSearch:
     async def find(self, query: ModelQuery) -> tuple[list[LoggedModel], str]:
         """A page of the models that match, and the token of the next one ("": none).
 
+        It may be shorter than was asked for.
+
         Raises:
             InvalidArgumentError: the filter, the order, a dataset or the token is none.
         """
@@ -103,12 +109,19 @@ class ModelSearch:
                 )
 
             chosen = await asyncio.to_thread(choose)  # there may be very many
-            on_page = chosen[: query.limit]
+            on_page = await _fitting(connection, chosen[: query.limit])
             models = await read_models(connection, [row["model_id"] for row in on_page])
-        if len(chosen) <= query.limit:
+        if len(on_page) == len(chosen):
             return models, ""
         ends = [_place(on_page[-1], clause, values) for clause in clauses]
         return models, page_token(listing.token_key(clauses, ends))
+
+
+async def _fitting(connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:
+    """The first models, as many as fit on a page with all of their points; one at least."""
+    counts = dict(await connection.fetch(_QUERIES["points_of_models"], [row["model_id"] for row in rows]))
+    sums = accumulate(counts.get(row["model_id"], 0) for row in rows)
+    return rows[: max(1, sum(total <= _MOST_POINTS for total in sums))]
 
 
 def _clause(order: ModelOrder) -> listing.Clause:
