@@ -187,7 +187,7 @@ class TrackingService:
             request.run_ids, request.experiment_ids, request.deleted_before, _limit(request.max_runs)
         )
         erased = await self._eraser.erase(deleted, dry_run=request.dry_run)
-        if erased.run_ids and not request.dry_run:
+        if (erased.run_ids or erased.experiment_ids) and not request.dry_run:
             self._sweeper.soon()
         return pb.EraseDeletedResponse(
             run_ids=erased.run_ids, experiment_ids=erased.experiment_ids, more=erased.more

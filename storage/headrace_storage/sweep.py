@@ -1,4 +1,4 @@
-"""Deletes files that nobody can ask for: those of erased runs, and uploads that their clients gave up."""
+"""Deletes files that nobody can ask for: of erased runs and models, and uploads that clients gave up."""
 
 import asyncio
 from typing import Final
@@ -51,7 +51,7 @@ class Sweeper:
             _log.warning("files of erased runs wait for the next sweep", error=str(error))
 
     async def once(self) -> int:
-        """Delete what can go now; of how many erased runs."""
+        """Delete what can go now; of how many erased runs and models."""
         if not await self._lease():
             return 0
         for store in self._locations.stores:
@@ -62,6 +62,11 @@ class Sweeper:
                 await self._delete(uri)
             await self._eraser.forget_files([run_id for run_id, _ in erased])
             swept += len(erased)
+        while models := await self._eraser.models_with_files(_BATCH):
+            for uri in models:
+                await self._delete(uri)
+            await self._eraser.forget_models(models)
+            swept += len(models)
         return swept
 
     async def _delete(self, uri: str) -> None:
@@ -70,5 +75,5 @@ class Sweeper:
         except InvalidArgumentError:
             _log.warning("files of an erased run are where this daemon may delete nothing", uri=uri)
             return
-        # The folder of the run: its artifacts are in one of that name.
+        # The folder of the run or model: its artifacts are in one of that name.
         await store.delete(folder.removesuffix("/artifacts"))

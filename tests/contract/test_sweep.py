@@ -8,10 +8,13 @@ import pytest
 from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.erase import Deleted, Eraser
 from headrace_storage.catalog.experiments import Experiments
+from headrace_storage.catalog.logged_models import LoggedModels
+from headrace_storage.catalog.registry import Registry
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.errors import InvalidArgumentError, NotFoundError, NotYetError
 from headrace_storage.model import CreateRun, Run
 from headrace_storage.objects import Locations, Small
+from headrace_storage.registered import NewModel, NewVersion
 from headrace_storage.sweep import Sweeper
 
 UPLOAD = "a" * 32
@@ -105,3 +108,45 @@ async def test_runs_that_are_not_there_yet(database: Database) -> None:
             await Runs(database).artifact_uri(run_id)
         await connection.execute("UPDATE runs SET start_time = start_time - 100000")
     assert await Runs(database).artifact_uri(run_id) == f"headrace-artifacts:/0/{run_id}/artifacts"
+
+
+async def test_files_of_erased_models_go_unless_they_are_registered(
+    database: Database, tmp_path: Path
+) -> None:
+    locations, models, registry = Locations(tmp_path), LoggedModels(database), Registry(database)
+    run = await made(database)
+    gone, by_id, by_source = [
+        await models.create(NewModel(run.experiment_id, name, source_run_id=run.run_id)) for name in "abc"
+    ]
+    await registry.create("best", "", {})
+    await registry.create_version(NewVersion("best", "s3://elsewhere", model_id=by_id.model_id))
+    await registry.create_version(NewVersion("best", f"models:/{by_source.model_id}"))
+    for model in (gone, by_id, by_source):
+        place = locations.place(model.artifact_uri)
+        await place.store.put([Small(place.at("MLmodel"), b"x", "", "")])
+    experiments, eraser, sweeper = (
+        Experiments(database),
+        Eraser(database),
+        Sweeper(Eraser(database), locations),
+    )
+
+    def left() -> set[str]:
+        return {path.name for path in tmp_path.glob("*/models/*")}
+
+    async def erase() -> list[str]:
+        found = await eraser.erase(Deleted())
+        # The daemon may die here, and another one goes on.
+        await sweeper.once()
+        return found.experiment_ids
+
+    await Runs(database).delete(run.run_id)
+    await erase()
+    assert left() == {by_id.model_id, by_source.model_id}
+    assert (await models.get(by_id.model_id)).name == "b"
+    await experiments.delete(run.experiment_id)
+    assert await erase() == []
+    assert left() == {by_id.model_id, by_source.model_id}
+    await registry.delete("best")
+    assert await erase() == [run.experiment_id]
+    assert left() == set()
+    assert await sweeper.once() == 0

@@ -2,7 +2,8 @@
 
 Of a run only its id stays, so that points and changes which journals still deliver make no new run. Files
 that hold nothing but points of erased runs go to the collector. Those that other runs share are written anew
-by the compactor; meanwhile nobody reads these points.
+by the compactor; meanwhile nobody reads these points. Logged models go with the run that made them, unless a
+registered model is made of them.
 """
 
 from collections.abc import Collection
@@ -66,6 +67,7 @@ class Eraser:
                 # Now that no fork of them can be made any more.
                 victims = [row[0] for row in await connection.fetch(_QUERIES["without_forks"], victims)]
                 await _erase(connection, victims)
+                await connection.execute(_QUERIES["erase_models"], victims, empty)
                 await connection.execute(_QUERIES["erase_experiments"], empty)
             more = len(rows) > deleted.most_runs
             return Erased([run_id.hex for run_id in victims], [str(number) for number in empty], more)
@@ -82,6 +84,17 @@ class Eraser:
         """Their files are deleted."""
         async with self._database.acquire() as connection:
             await connection.execute(_QUERIES["forget_files"], list(run_ids))
+
+    async def models_with_files(self, most: int) -> list[str]:
+        """The artifact URIs of erased logged models whose files may be there yet."""
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(_QUERIES["models_with_files"], most)
+        return [row["artifact_uri"] for row in rows]
+
+    async def forget_models(self, artifact_uris: Collection[str]) -> None:
+        """Their files are deleted."""
+        async with self._database.acquire() as connection:
+            await connection.execute(_QUERIES["forget_models"], list(artifact_uris))
 
 
 async def _erase(connection: Connection, run_ids: list[UUID]) -> None:

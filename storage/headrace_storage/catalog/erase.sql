@@ -8,12 +8,17 @@ WHERE lifecycle_stage = 'deleted' AND ($3::bigint = 0 OR coalesce(deleted_at, 0)
 ORDER BY deleted_at, run_id LIMIT $4
 
 -- name: empty_experiments
--- Deleted ones with no other runs than $4, except the one that runs of unknown origin begin in.
+-- Deleted ones with no other runs than $4 and no registered models, except the one that runs of unknown origin
+-- begin in.
 SELECT experiment_id FROM experiments
 WHERE lifecycle_stage = 'deleted' AND experiment_id <> 0 AND ($3::bigint = 0 OR coalesce(deleted_at, 0) < $3)
   AND (cardinality($1::uuid[]) = 0 AND cardinality($2::bigint[]) = 0 OR experiment_id = ANY($2))
   AND NOT EXISTS (
       SELECT FROM runs WHERE runs.experiment_id = experiments.experiment_id AND run_id <> ALL($4::uuid[])
+  )
+  AND NOT EXISTS (
+      SELECT FROM logged_models JOIN registered_logged_models USING (model_id)
+      WHERE logged_models.experiment_id = experiments.experiment_id
   )
 ORDER BY experiment_id
 
@@ -54,9 +59,26 @@ WITH p AS (DELETE FROM params WHERE run_id = ANY($1::uuid[])),
      r AS (DELETE FROM refold WHERE run_id = ANY($1::uuid[])),
      n AS (DELETE FROM inputs WHERE run_id = ANY($1::uuid[])),
      m AS (DELETE FROM run_models WHERE run_id = ANY($1::uuid[])),
-     l AS (DELETE FROM logged_models WHERE source_run_id = ANY($1::uuid[])),
      k AS (DELETE FROM logged_model_metrics WHERE run_id = ANY($1::uuid[]))
 DELETE FROM runs WHERE run_id = ANY($1::uuid[])
+
+-- name: erase_models
+-- What these runs made, and what else these experiments have; but for those that are registered.
+WITH gone AS (
+    DELETE FROM logged_models
+    WHERE (source_run_id = ANY($1::uuid[]) OR experiment_id = ANY($2::bigint[]))
+      AND model_id NOT IN (SELECT model_id FROM registered_logged_models)
+    RETURNING model_id
+)
+INSERT INTO erased_models (artifact_uri)
+SELECT artifact_uri FROM described_logged_models WHERE model_id IN (SELECT model_id FROM gone)
+ON CONFLICT DO NOTHING
+
+-- name: models_with_files
+SELECT artifact_uri FROM erased_models ORDER BY artifact_uri LIMIT $1
+
+-- name: forget_models
+DELETE FROM erased_models WHERE artifact_uri = ANY($1::text[])
 
 -- name: in_segments
 SELECT EXISTS (SELECT FROM segment_runs WHERE run_id = ANY($1::uuid[]))
