@@ -286,7 +286,7 @@ def version_of_uri(uri: str) -> Call[ModelVersion]:
     """The version that ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS`` means."""
     path = uri.removeprefix("models:").strip("/")
     name, at, alias = path.rpartition("@")
-    if at and name:
+    if at and name and "/" not in alias:
         return _version(pb.GetModelVersionRequest(name=name, alias=alias))
     name, _, version = path.rpartition("/")
     if not uri.startswith("models:") or not name:
