@@ -125,3 +125,25 @@ def test_versions_of_stages_and_aliases(fake: FakeCore, ask: Ask) -> None:
             ask("set_model_version_tag", *arguments)
     with pytest.raises(InvalidArgumentError, match="decimal number"):
         ask("get_model_version", "a", "x")
+
+
+def test_models_of_no_experiment_are_none(fake: FakeCore, ask: Ask) -> None:
+    assert ask("search_logged_models", []) == []
+    assert asked(fake, "SearchLoggedModels") == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "version", "alias"),
+    [
+        ("models:/forest/3", "forest", 3, ""),
+        ("models:/forest@best", "forest", 0, "best"),
+        ("models:/a@b/3", "a@b", 3, ""),
+        ("models:/a@b@best", "a@b", 0, "best"),
+    ],
+)
+def test_uris_of_versions(fake: FakeCore, uri: str, name: str, version: int, alias: str) -> None:
+    fake.responses["GetModelVersion"] = pb.ModelVersion(name="x", version=1)
+    fake.responses |= dict.fromkeys(("CreateRegisteredModel", "CreateModelVersion"), pb.ModelVersion())
+    headrace.Client().copy_model_version(uri, "copy")
+    [request] = asked(fake, "GetModelVersion")
+    assert (request.name, request.version, request.alias) == (name, version, alias)

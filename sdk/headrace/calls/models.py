@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from headrace import values
 from headrace.calls import model_messages as messages
-from headrace.calls.call import Call, Question
+from headrace.calls.call import Call, Question, Steps, Talk
 from headrace.calls.messages import page_size
 from headrace.calls.runs import Experiments
 from headrace.entities import PagedList
@@ -104,14 +104,14 @@ def search_logged_models(  # noqa: PLR0917 - MLflow's order
     """A page of the models that match, in order.
 
     Args:
-        experiment_ids: ids, or one; default: all experiments.
+        experiment_ids: ids, or one; default: all experiments. An empty list: no experiment, no models.
         filter_string: as ``"metrics.accuracy > 0.9 AND params.kind = 'forest'"``; default: all. Fields are
             ``name``, ``model_id``, ``model_type``, ``status``, ``source_run_id``, ``creation_timestamp``,
             ``last_updated_timestamp``, ``metrics.KEY`` (any of its points), ``params.KEY``, ``tags.KEY``; the
             language is that of :meth:`Client.search_runs`.
         datasets: as ``[{"dataset_name": "test", "dataset_digest": "abc"}]``, digests optional: only metrics
             on one of these count, and a model must have one.
-        max_results: the size of the page; default 100.
+        max_results: the size of the page, default 100; one of models with very many points is shorter.
         order_by: as ``[{"field_name": "metrics.accuracy", "ascending": False}]``, maybe with ``dataset_name``
             and ``dataset_digest``. A metric's latest point counts. Then the newest model comes first.
         page_token: the ``token`` of the page before, found with the same order.
@@ -146,7 +146,13 @@ def search_logged_models(  # noqa: PLR0917 - MLflow's order
     def read(response: pb.SearchLoggedModelsResponse) -> PagedList[LoggedModel]:
         return PagedList(map(messages.logged_model, response.models), response.next_page_token or None)
 
-    return Call("SearchLoggedModels", request, read)
+    def steps() -> Steps[PagedList[LoggedModel]]:
+        if experiment_ids is not None and not experiment_ids:
+            return PagedList([], None)
+        found: PagedList[LoggedModel] = yield Call("SearchLoggedModels", request, read)
+        return found
+
+    return Talk(steps)
 
 
 def _change(model_id: str, request: pb.ChangeLoggedModelRequest) -> Call[LoggedModel]:
