@@ -55,6 +55,8 @@ def test_a_run_is_created_at_the_daemon(fake: FakeCore, ask: Ask) -> None:
     fake.responses["CreateRun"] = pb.Run(info=pb.RunInfo(run_id=RUN, status=pb.RUNNING))
     run = ask("create_run", "0", 5, {"k": 1}, "named")
     assert run.info.run_id == RUN
+    # Whoever gets no answer sends the request again: it makes no second run.
+    assert re.fullmatch("[0-9a-f]{32}", fake.asked[-1][1].run_id)
     create = fake.asked[-1][1].run
     assert (create.experiment_id, create.start_time, create.run_name) == ("0", 5, "named")
     assert create.tags["k"] == "1"

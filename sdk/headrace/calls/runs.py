@@ -1,6 +1,7 @@
 """Questions about runs."""
 
 from collections.abc import Mapping, Sequence
+from uuid import uuid4
 
 from headrace import record, run_tags, values
 from headrace.calls import messages
@@ -39,7 +40,8 @@ def create_run(
         start_time=record.now() if start_time is None else values.milliseconds("start_time", start_time),
         tags=complete,
     )
-    return Call("CreateRun", pb.CreateRunRequest(run=create), messages.run)
+    # With an id, so that the same request, sent twice, makes one run.
+    return Call("CreateRun", pb.CreateRunRequest(run_id=uuid4().hex, run=create), messages.run)
 
 
 def get_run(run_id: str) -> Question[Run]:
