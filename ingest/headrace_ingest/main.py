@@ -4,11 +4,12 @@ import argparse
 import asyncio
 import importlib
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -23,6 +24,9 @@ __all__ = ["add_arguments", "main", "run"]
 
 log = structlog.get_logger("headrace")
 
+_OPEN_FILES: Final = 1 << 16
+"""A thousand streams, as many HTTP connections, and their files are more than 1024, the usual limit."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses ``argv`` and serves until a signal; the exit code."""
@@ -34,12 +38,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Serves as the options of :func:`add_arguments` say, until a signal; the exit code."""
     logs.configure()
+    allow_open_files()
     try:
         signals.run(_serve(configuration.from_arguments(arguments)))
     except StartError as error:
         print(f"headrace server: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def allow_open_files(wanted: int = _OPEN_FILES) -> None:
+    """Has this process, and its children, open so many files and connections, as far as it may by itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(config: Config) -> None:

@@ -21,6 +21,19 @@ def parse(*arguments: str) -> Config:
     return from_arguments(parser.parse_args(arguments))
 
 
+def test_a_daemon_may_open_more_files_than_its_shell() -> None:
+    script = (
+        "import resource; from headrace_ingest.main import allow_open_files\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); allow_open_files(300)\n"
+        "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard)\n"
+        "allow_open_files(299); assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 280)); allow_open_files(300)\n"
+        "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (280, 280)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_nothing_needs_to_be_said() -> None:
     assert parse() == Config(Path("data").resolve())
 
