@@ -1,5 +1,6 @@
 """Uploads and downloads through connections that are cut anywhere."""
 
+import errno
 import hashlib
 import os
 import random
@@ -23,6 +24,7 @@ from headrace.spool.entry import Entry
 from headrace.spool.pack import packed
 from headrace.spool.spool import Limits, Spool
 from headrace_proto.paths import MAX_PATH_NAME_BYTES
+from small_disk import small_disk
 
 CUTS = int(os.environ.get("HEADRACE_TEST_CUTS", "20"))
 """How often connections are cut. ``make test-artifacts`` says 100."""
@@ -259,3 +261,14 @@ def test_only_the_daemon_refuses_for_good(status: str, tmp_path: Path) -> None:
         uploader = Uploader(Http(lambda: f"127.0.0.1:{listener.getsockname()[1]}"))
         with pytest.raises(UnavailableError):
             uploader.upload_packs(RUN, [data])
+
+
+def test_nothing_is_left_where_a_disk_is_full(tmp_path: Path, store: Path, server: str) -> None:
+    stored(store).mkdir(parents=True)
+    for name in "ab":
+        (stored(store) / name).write_bytes(b"x" * 100_000)
+    with small_disk(tmp_path / "disk", "128k") as disk:
+        with pytest.raises(OSError, match="No space") as full:
+            incoming.Download(Http(lambda: server), RUN, disk / "to").get("")
+        assert full.value.errno == errno.ENOSPC  # and not that the daemon is away
+        assert [path.name for path in (disk / "to").iterdir()] == ["a"]

@@ -48,8 +48,12 @@ class Inside:
             draft = f".{uuid.uuid4().hex}.part"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(draft, flags, 0o644, dir_fd=folder)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+            except OSError:
+                os.unlink(draft, dir_fd=folder)
+                raise
             self.place(folder, draft, name)
 
     def place(self, folder: int, draft: str, name: str) -> None:

@@ -19,6 +19,7 @@ from headrace.errors import (
     NotFoundError,
     UnavailableError,
 )
+from headrace.journal.room import is_full
 
 PREFIX: Final = "/api/headrace/v1"
 CHUNK: Final = 1 << 20
@@ -119,8 +120,8 @@ class Http:
                 raise _error(head, answer.read(CHUNK))
             yield head, answer
         except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, HeadraceError):
-                raise
+            if isinstance(error, HeadraceError) or (isinstance(error, OSError) and is_full(error)):
+                raise  # the disk here is full, on which the answer is stored
             self.close()
             raise UnavailableError(f"the daemon's answer broke off: {error!r}") from error
         finally:
