@@ -108,10 +108,27 @@ def name(argument: str, value: str) -> str:
     return text(argument, value, limits.MAX_NAME_LENGTH)
 
 
+def said(argument: str, value: str | None) -> str:
+    """A text whose bound is the daemon's; "" for ``None``."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(argument, f"is {_shown(value)}; expected text")
+    return text(argument, value, len(value))
+
+
+def by_name(argument: str, given: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Values by name; none for ``None``."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidArgumentError(argument, f"is {_shown(given)}; expected a dictionary")
+    return given or {}
+
+
 def tags(given: Mapping[str, object] | None) -> dict[str, str]:
     """Tags by key, with their values as text."""
     checked = {
-        key(k, "tag key"): text(f"tag {k!r}", v, limits.MAX_TAG_LENGTH) for k, v in (given or {}).items()
+        key(k, "tag key"): text(f"tag {k!r}", v, limits.MAX_TAG_LENGTH)
+        for k, v in by_name("tags", given).items()
     }
     if len(checked) > limits.MAX_RUN_TAGS:
         raise InvalidArgumentError("tags", f"holds {len(checked)} tags, the bound is {limits.MAX_RUN_TAGS}")

@@ -5,6 +5,7 @@ import sys
 from array import array
 from typing import Any
 
+import numpy as np
 import pytest
 
 import headrace
@@ -95,6 +96,16 @@ def found() -> MetricHistories:
         [MetricWriter(WRITER, {"rank": "4"}), MetricWriter("b" * 32, {"rank": "main"})],
         NEXT,
     )
+
+
+def test_steps_and_ranks_of_a_table(fake: FakeCore) -> None:
+    numbers: Any = np.array([3, 9])
+    fake.responses["GetMetricHistory"] = []
+    headrace.Client().get_metric_history(RUN, "a", steps=(numbers[0], numbers[1]), rank=numbers)
+    request = fake.asked[-1][1]
+    assert (request.first_step, request.last_step, list(request.ranks)) == (3, 9, [3, 9])
+    with pytest.raises(InvalidArgumentError, match="64 bits"):
+        headrace.Client().get_metric_history(RUN, "a", steps=(numbers, None))
 
 
 def test_as_a_list(found: MetricHistories) -> None:

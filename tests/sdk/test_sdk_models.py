@@ -1,5 +1,6 @@
 """Logged models and the registry: what is asked of the daemon, and whose points are."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +148,52 @@ def test_uris_of_versions(fake: FakeCore, uri: str, name: str, version: int, ali
     headrace.Client().copy_model_version(uri, "copy")
     [request] = asked(fake, "GetModelVersion")
     assert (request.name, request.version, request.alias) == (name, version, alias)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "argument"),
+    [
+        ("create_registered_model", [5], "name"),
+        ("create_registered_model", ["\ud800"], "name"),
+        ("create_registered_model", ["a", ["tag"]], "tags"),
+        ("create_registered_model", ["a", None, 5], "description"),
+        ("get_registered_model", [5], "name"),
+        ("rename_registered_model", ["a", 5], "new_name"),
+        ("update_registered_model", ["a", 5], "description"),
+        ("delete_registered_model_tag", ["a", None], "key"),
+        ("set_registered_model_alias", ["a", 5, 1], "alias"),
+        ("delete_registered_model_alias", ["a", None], "alias"),
+        ("get_latest_versions", [5], "name"),
+        ("create_model_version", ["a", Path("files")], "source"),
+        ("create_model_version", ["a", "s3://a", 5], "run_id"),
+        ("copy_model_version", [None, "b"], "model URI"),
+        ("copy_model_version", ["models:/a/1", 5], "dst_name"),
+        ("get_model_version", [5, 1], "name"),
+        ("get_model_version_by_alias", ["a", 5], "alias"),
+        ("update_model_version", ["a", 1, 5], "description"),
+        ("transition_model_version_stage", ["a", 1, 5], "stage"),
+        ("transition_model_version_stage", ["a", 1, "Staging", "no"], "archive_existing_versions"),
+        ("delete_model_version_tag", ["a", 1, None], "key"),
+        ("search_registered_models", [None, 1, None, 5], "page_token"),
+        ("search_model_versions", [None, 1, None, 5], "page_token"),
+        ("create_logged_model", ["0", "n", None, ["tag"]], "tags"),
+        ("create_logged_model", ["0", "n", None, None, ["param"]], "params"),
+        ("create_logged_model", ["0", "n", None, None, None, 5], "model_type"),
+        ("log_model_params", [MODEL, ["param"]], "params"),
+        (
+            "search_logged_models",
+            [None, None, [{"dataset_name": "a", "dataset_digest": 5}]],
+            "dataset_digest",
+        ),
+        ("search_logged_models", [None, None, None, None, None, 5], "page_token"),
+        ("search_runs", [None, "", 1, 1, None, 5], "page_token"),
+        ("search_experiments", [1, 1, None, None, 5], "page_token"),
+        ("get_metric_histories", [RUN], "page_token"),
+    ],
+)
+def test_what_is_no_text_is_named(fake: FakeCore, method: str, arguments: list[Any], argument: str) -> None:
+    options = {"page_token": 5} if method == "get_metric_histories" else {}
+    with pytest.raises(InvalidArgumentError) as refused:
+        getattr(headrace.Client(), method)(*arguments, **options)
+    assert refused.value.argument.startswith(argument)
+    assert fake.asked == []

@@ -93,7 +93,7 @@ def search_experiments(
         max_results=page_size(1000 if max_results is None else max_results),
         filter="".join(texts[0]),
         order_by=texts[1],
-        page_token=page_token or "",
+        page_token=values.said("page_token", page_token),
     )
 
     def read(response: pb.ListExperimentsResponse) -> PagedList[Experiment]:

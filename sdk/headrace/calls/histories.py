@@ -66,7 +66,7 @@ def get_metric_histories(
         keys=[values.key(key) for key in _some("keys", keys, 0, MAX_KEYS)],
         buckets=bounded("buckets", buckets, MAX_BUCKETS),
         max_points=bounded("max_points", max_points, MAX_POINTS),
-        page_token=page_token or "",
+        page_token=values.said("page_token", page_token),
         **restrictions(steps, writer, rank),
     )
     read = _points if buckets is None else _buckets

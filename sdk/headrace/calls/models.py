@@ -45,7 +45,7 @@ def create_logged_model(  # noqa: PLR0917 - MLflow's order
         experiment_id=values.experiment_id(experiment_id),
         name=default_run_name() if name is None else values.name("name", name),
         source_run_id=values.run_id(source_run_id, "source_run_id") if source_run_id else "",
-        model_type=model_type or "",
+        model_type=values.said("model_type", model_type),
         params=_params(params),
         tags=values.tags(tags),
     )
@@ -126,7 +126,8 @@ def search_logged_models(  # noqa: PLR0917 - MLflow's order
         filter="".join(values.texts("filter_string", filter_string)),
         datasets=[
             pb.SearchLoggedModelsRequest.Dataset(
-                name=_item("datasets", one, "dataset_name"), digest=one.get("dataset_digest") or ""
+                name=_item("datasets", one, "dataset_name"),
+                digest=values.said("dataset_digest", one.get("dataset_digest")),
             )
             for one in datasets or ()
         ],
@@ -135,12 +136,12 @@ def search_logged_models(  # noqa: PLR0917 - MLflow's order
                 field_name=_item("order_by", one, "field_name"),
                 descending=not one.get("ascending", True),
                 dataset_name=one.get("dataset_name") or "",
-                dataset_digest=one.get("dataset_digest") or "",
+                dataset_digest=values.said("dataset_digest", one.get("dataset_digest")),
             )
             for one in order_by or ()
         ],
         max_results=page_size(100 if max_results is None else max_results),
-        page_token=page_token or "",
+        page_token=values.said("page_token", page_token),
     )
 
     def read(response: pb.SearchLoggedModelsResponse) -> PagedList[LoggedModel]:
@@ -167,7 +168,7 @@ def _done(call: Call[LoggedModel]) -> Call[None]:
 def _params(given: Mapping[str, object] | None) -> dict[str, str]:
     return {
         values.key(key): values.text(f"param {key!r}", value, limits.MAX_PARAM_LENGTH)
-        for key, value in (given or {}).items()
+        for key, value in values.by_name("params", given).items()
     }
 
 

@@ -39,7 +39,11 @@ def create_registered_model(
         AlreadyExistsError: the name is taken.
     """
     del deployment_job_id
-    request = pb.CreateRegisteredModelRequest(name=name, description=description or "", tags=_tags(tags))
+    request = pb.CreateRegisteredModelRequest(
+        name=values.said("name", name),
+        description=values.said("description", description),
+        tags=_tags(tags),
+    )
     return Call("CreateRegisteredModel", request, messages.registered_model)
 
 
@@ -50,7 +54,7 @@ def get_registered_model(name: str) -> Question[RegisteredModel]:
 
 def rename_registered_model(name: str, new_name: str) -> Question[RegisteredModel]:
     """Gives a registered model another name. ``AlreadyExistsError`` when that is taken."""
-    return _change(name, pb.ChangeRegisteredModelRequest(new_name=new_name))
+    return _change(name, pb.ChangeRegisteredModelRequest(new_name=values.said("new_name", new_name)))
 
 
 def update_registered_model(
@@ -58,7 +62,8 @@ def update_registered_model(
 ) -> Question[RegisteredModel]:
     """Writes the description of a registered model; ``deployment_job_id`` is ignored."""
     del deployment_job_id
-    return _change(name, pb.ChangeRegisteredModelRequest(description=description or ""))
+    told = values.said("description", description)
+    return _change(name, pb.ChangeRegisteredModelRequest(description=told))
 
 
 def delete_registered_model(name: str) -> Question[None]:
@@ -92,7 +97,7 @@ def search_registered_models(
 def get_latest_versions(name: str, stages: Sequence[str] | None = None) -> Question[list[ModelVersion]]:
     """The latest version of each stage, or of these stages. ``NotFoundError``: there is no such model."""
     wanted = {_stage(stage) for stage in stages or STAGES}
-    request = pb.GetRegisteredModelRequest(name=name)
+    request = pb.GetRegisteredModelRequest(name=values.said("name", name))
 
     def read(message: pb.RegisteredModel) -> list[ModelVersion]:
         found = map(messages.version, message.latest_versions)
@@ -109,18 +114,18 @@ def set_registered_model_tag(name: str, key: str, value: object) -> Question[Non
 
 def delete_registered_model_tag(name: str, key: str) -> Question[None]:
     """Deletes a tag of a registered model; one that does not exist is no error."""
-    return _done(_change(name, pb.ChangeRegisteredModelRequest(delete_tag=key)))
+    return _done(_change(name, pb.ChangeRegisteredModelRequest(delete_tag=values.key(key))))
 
 
 def set_registered_model_alias(name: str, alias: str, version: str | int) -> Question[None]:
     """Has an alias mean a version: ``models:/NAME@ALIAS``. It means one at a time."""
-    given = pb.ChangeRegisteredModelRequest.Alias(alias=alias, version=_number(version))
+    given = pb.ChangeRegisteredModelRequest.Alias(alias=values.said("alias", alias), version=_number(version))
     return _done(_change(name, pb.ChangeRegisteredModelRequest(set_alias=given)))
 
 
 def delete_registered_model_alias(name: str, alias: str) -> Question[None]:
     """Deletes an alias; one that does not exist is no error."""
-    return _done(_change(name, pb.ChangeRegisteredModelRequest(delete_alias=alias)))
+    return _done(_change(name, pb.ChangeRegisteredModelRequest(delete_alias=values.key(alias, "alias"))))
 
 
 def create_model_version(  # noqa: PLR0917 - MLflow's order
@@ -147,12 +152,12 @@ def create_model_version(  # noqa: PLR0917 - MLflow's order
     """
     del await_creation_for
     request = pb.CreateModelVersionRequest(
-        name=name,
-        source=source,
-        run_id=run_id or "",
-        run_link=run_link or "",
-        description=description or "",
-        model_id=model_id or "",
+        name=values.said("name", name),
+        source=values.said("source", source),
+        run_id=values.said("run_id", run_id),
+        run_link=values.said("run_link", run_link),
+        description=values.said("description", description),
+        model_id=values.said("model_id", model_id),
         tags=_tags(tags),
         user_id=labels()["user"],
     )
@@ -166,14 +171,14 @@ def copy_model_version(src_model_uri: str, dst_name: str) -> Question[ModelVersi
         src_model_uri: the version to copy.
         dst_name: the registered model that gets it; made if there is none.
     """
-    get = version_of_uri(src_model_uri)
+    get, name = version_of_uri(src_model_uri), values.said("dst_name", dst_name)
 
     def steps() -> Steps[ModelVersion]:
         found: ModelVersion = yield get
         with contextlib.suppress(AlreadyExistsError):
-            yield Call("CreateRegisteredModel", pb.CreateRegisteredModelRequest(name=dst_name), _nothing)
+            yield Call("CreateRegisteredModel", pb.CreateRegisteredModelRequest(name=name), _nothing)
         request = pb.CreateModelVersionRequest(
-            name=dst_name,
+            name=name,
             source=f"models:/{found.name}/{found.version}",
             run_id=found.run_id or "",
             run_link=found.run_link or "",
@@ -190,23 +195,24 @@ def copy_model_version(src_model_uri: str, dst_name: str) -> Question[ModelVersi
 
 def get_model_version(name: str, version: str | int) -> Question[ModelVersion]:
     """A version of a registered model. ``NotFoundError`` when there is none."""
-    return _version(pb.GetModelVersionRequest(name=name, version=_number(version)))
+    return _version(pb.GetModelVersionRequest(name=values.said("name", name), version=_number(version)))
 
 
 def get_model_version_by_alias(name: str, alias: str) -> Question[ModelVersion]:
     """The version that an alias means. ``InvalidArgumentError`` when it means none, as in MLflow."""
-    return _version(pb.GetModelVersionRequest(name=name, alias=alias))
+    request = pb.GetModelVersionRequest(name=values.said("name", name), alias=values.said("alias", alias))
+    return _version(request)
 
 
 def get_model_version_download_uri(name: str, version: str | int) -> Question[str]:
     """Where the files of a version are."""
-    request = pb.GetModelVersionRequest(name=name, version=_number(version))
+    request = pb.GetModelVersionRequest(name=values.said("name", name), version=_number(version))
     return Call("GetModelVersion", request, lambda message: str(message.storage_location))
 
 
 def get_model_version_stages(name: str, version: str | int) -> Question[list[str]]:
     """The stages that a version can be in: always the same."""
-    request = pb.GetModelVersionRequest(name=name, version=_number(version))
+    request = pb.GetModelVersionRequest(name=values.said("name", name), version=_number(version))
     return Call("GetModelVersion", request, lambda _: list(STAGES))
 
 
@@ -214,7 +220,8 @@ def update_model_version(
     name: str, version: str | int, description: str | None = None
 ) -> Question[ModelVersion]:
     """Writes the description of a version."""
-    return _change_version(name, version, pb.ChangeModelVersionRequest(description=description or ""))
+    told = values.said("description", description)
+    return _change_version(name, version, pb.ChangeModelVersionRequest(description=told))
 
 
 def transition_model_version_stage(
@@ -228,8 +235,11 @@ def transition_model_version_stage(
         stage: None, Staging, Production or Archived. New code uses aliases.
         archive_existing_versions: the versions that are in it (Staging or Production) become Archived.
     """
+    if not isinstance(archive_existing_versions, bool):
+        problem = f"is {archive_existing_versions!r}; expected True or False"
+        raise InvalidArgumentError("archive_existing_versions", problem)
     wanted = pb.ChangeModelVersionRequest.Stage(
-        stage=stage, archive_existing_versions=archive_existing_versions
+        stage=values.said("stage", stage), archive_existing_versions=archive_existing_versions
     )
     return _change_version(name, version, pb.ChangeModelVersionRequest(stage=wanted))
 
@@ -255,7 +265,7 @@ def delete_model_version_tag(
     name: str, version: str | int | None = None, key: str | None = None, stage: str | None = None
 ) -> Question[None]:
     """Deletes a tag of a version, or of the latest version of a stage; one that is not there is no error."""
-    return _on_version(name, version, stage, pb.ChangeModelVersionRequest(delete_tag=key or ""))
+    return _on_version(name, version, stage, pb.ChangeModelVersionRequest(delete_tag=values.key(key or "")))
 
 
 def search_model_versions(
@@ -284,6 +294,7 @@ def search_model_versions(
 
 def version_of_uri(uri: str) -> Call[ModelVersion]:
     """The version that ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS`` means."""
+    uri = values.said("model URI", uri)
     path = uri.removeprefix("models:").strip("/")
     name, at, alias = path.rpartition("@")
     if at and name and "/" not in alias:
@@ -322,16 +333,17 @@ def _search(
         filter="".join(values.texts("filter_string", filter_string)),
         order_by=values.texts("order_by", order_by),
         max_results=page_size(max_results),
-        page_token=page_token or "",
+        page_token=values.said("page_token", page_token),
     )
 
 
 def _model(name: str) -> Call[RegisteredModel]:
-    return Call("GetRegisteredModel", pb.GetRegisteredModelRequest(name=name), messages.registered_model)
+    request = pb.GetRegisteredModelRequest(name=values.said("name", name))
+    return Call("GetRegisteredModel", request, messages.registered_model)
 
 
 def _change(name: str, request: pb.ChangeRegisteredModelRequest) -> Call[RegisteredModel]:
-    request.name = name
+    request.name = values.said("name", name)
     return Call("ChangeRegisteredModel", request, messages.registered_model)
 
 
@@ -342,7 +354,7 @@ def _version(request: pb.GetModelVersionRequest) -> Call[ModelVersion]:
 def _change_version(
     name: str, version: str | int, request: pb.ChangeModelVersionRequest
 ) -> Call[ModelVersion]:
-    request.name, request.version = name, _number(version)
+    request.name, request.version = values.said("name", name), _number(version)
     return Call("ChangeModelVersion", request, messages.version)
 
 
@@ -368,9 +380,10 @@ def _stage(stage: str) -> str:
 
 
 def _tags(given: Mapping[str, object] | None) -> dict[str, str]:
-    if given and len(given) > limits.MAX_RUN_TAGS:
-        raise InvalidArgumentError("tags", f"holds {len(given)}, the bound is {limits.MAX_RUN_TAGS}")
+    tags = values.by_name("tags", given)
+    if len(tags) > limits.MAX_RUN_TAGS:
+        raise InvalidArgumentError("tags", f"holds {len(tags)}, the bound is {limits.MAX_RUN_TAGS}")
     return {
         values.key(key, "tag key"): values.text(f"tag {key!r}", value, _MAX_TAG_LENGTH)
-        for key, value in (given or {}).items()
+        for key, value in tags.items()
     }

@@ -1,8 +1,10 @@
 """Arguments that say which points of a metric are asked for, checked."""
 
+import contextlib
+import operator
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from headrace import values
 from headrace.errors import InvalidArgumentError
@@ -24,8 +26,8 @@ def restrictions(
     """The fields of a request that they become."""
     first, last = _pair(steps)
     return {
-        "first_step": step("steps", first),
-        "last_step": step("steps", last),
+        "first_step": first,
+        "last_step": last,
         "writer_ids": _writers(writer),
         "ranks": _ranks(rank),
     }
@@ -35,9 +37,18 @@ def step(argument: str, given: int | None) -> int | None:
     """A step, or none."""
     if given is None:
         return None
-    if type(given) is not int or not -(1 << 63) <= given < 1 << 63:
+    number = _integer(given)
+    if number is None or not -(1 << 63) <= number < 1 << 63:
         raise InvalidArgumentError(argument, f"is {given!r}; expected an integer of 64 bits")
-    return given
+    return number
+
+
+def _integer(given: object) -> int | None:
+    """An integer of any library, as tables give them."""
+    if isinstance(given, SupportsIndex) and not isinstance(given, bool):
+        with contextlib.suppress(TypeError):  # an array of several
+            return operator.index(given)
+    return None
 
 
 def bounded(argument: str, given: int | None, most: int) -> int:
@@ -56,8 +67,8 @@ def _pair(steps: tuple[int | None, int | None] | None) -> tuple[int | None, int 
         raise InvalidArgumentError(
             "steps", f"is {steps!r}; expected the first and the last step, as (0, 99) or (100, None)"
         )
-    first, last = steps
-    if type(first) is int and type(last) is int and first > last:
+    first, last = (step("steps", one) for one in steps)
+    if first is not None and last is not None and first > last:
         raise InvalidArgumentError("steps", f"is {steps!r}, whose first step is after the last; swap them")
     return first, last
 
@@ -76,10 +87,11 @@ def _ranks(rank: int | Sequence[int] | None) -> list[int]:
     if rank is None:
         return []
     found: list[Any] = list(rank) if isinstance(rank, Iterable) and not isinstance(rank, str) else [rank]
-    for one in found:
-        if type(one) is not int or not 0 <= one < _MOST_RANK:
+    numbers = list(map(_integer, found))
+    for one, number in zip(found, numbers, strict=True):
+        if number is None or not 0 <= number < _MOST_RANK:
             raise InvalidArgumentError("rank", f"is {one!r}; expected an integer from 0 on")
-    return _not_empty("rank", rank, found)
+    return _not_empty("rank", rank, numbers)
 
 
 def _not_empty(argument: str, given: object, found: list[Any]) -> list[Any]:

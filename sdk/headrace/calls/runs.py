@@ -157,7 +157,7 @@ def search_runs(  # noqa: PLR0917 - MLflow's order
         order_by=values.texts("order_by", order_by),
         view_type=pb.ViewType.Name(values.view_type("run_view_type", run_view_type)),
         max_results=page_size(max_results),
-        page_token=page_token or "",
+        page_token=values.said("page_token", page_token),
     )
     nowhere = experiment_ids is not None and not experiment_ids
 
