@@ -1,7 +1,8 @@
 """Deletes files that nobody can ask for: of erased runs and models, and uploads that clients gave up."""
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final
 
 import structlog
 
@@ -9,6 +10,11 @@ from headrace_storage.catalog.erase import Eraser
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.objects import Locations
 from headrace_storage.periodic import Lease, always, repeat
+
+_Find = Callable[[int], Awaitable[Sequence[tuple[Any, str]]]]
+"""Ids of what was erased, with artifact URIs; so many at most."""
+
+_Forget = Callable[[Collection[Any]], Awaitable[None]]
 
 _log = structlog.get_logger()
 
@@ -56,18 +62,26 @@ class Sweeper:
             return 0
         for store in self._locations.stores:
             await store.sweep(self._abandoned_after)
-        swept = 0
-        while erased := await self._eraser.with_files(_BATCH):
-            for _, uri in erased:
-                await self._delete(uri)
-            await self._eraser.forget_files([run_id for run_id, _ in erased])
-            swept += len(erased)
-        while models := await self._eraser.models_with_files(_BATCH):
-            for uri in models:
-                await self._delete(uri)
-            await self._eraser.forget_models(models)
-            swept += len(models)
-        return swept
+        eraser = self._eraser
+        runs, stuck = await self._sweep(eraser.with_files, eraser.forget_files)
+        models, others = await self._sweep(eraser.models_with_files, eraser.forget_models)
+        for error in [*stuck, *others]:
+            raise error
+        return runs + models
+
+    async def _sweep(self, find: _Find, forget: _Forget) -> tuple[int, Collection[OSError]]:
+        """Delete what there is to find; how much, and why some cannot be deleted, which holds no other up."""
+        swept, stuck = 0, dict[Any, OSError]()
+        while found := [pair for pair in await find(_BATCH + len(stuck)) if pair[0] not in stuck]:
+            for id_, uri in found:
+                try:
+                    await self._delete(uri)
+                except OSError as error:
+                    stuck[id_] = error
+            gone = [id_ for id_, _ in found if id_ not in stuck]
+            await forget(gone)
+            swept += len(gone)
+        return swept, stuck.values()
 
     async def _delete(self, uri: str) -> None:
         try:

@@ -1,5 +1,6 @@
 """Files that nobody can ask for any more are deleted, whenever the daemon dies."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -150,3 +151,29 @@ async def test_files_of_erased_models_go_unless_they_are_registered(
     assert await erase() == [run.experiment_id]
     assert left() == set()
     assert await sweeper.once() == 0
+
+
+async def test_what_cannot_be_deleted_holds_nothing_else(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locations, runs = Locations(tmp_path), [(await made(database, f"l{number}")) for number in range(3)]
+    for run in runs:
+        await Runs(database).delete(run.run_id)
+    await Eraser(database).erase(Deleted())
+    [stuck, *others] = sorted(run.run_id for run in runs)
+    deleted = []
+
+    async def delete(_: Sweeper, uri: str) -> None:
+        if stuck in uri:
+            raise OSError(errno.EACCES, "no")
+        deleted.append(uri)
+
+    monkeypatch.setattr(Sweeper, "_delete", delete)
+    monkeypatch.setattr("headrace_storage.sweep._BATCH", 1)
+    sweeper = Sweeper(Eraser(database), locations)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no"):
+            await sweeper.once()
+    assert [any(run in uri for uri in deleted) for run in others] == [True, True]
+    assert len(deleted) == 2
+    assert [run_id.hex for run_id, _ in await Eraser(database).with_files(10)] == [stuck]

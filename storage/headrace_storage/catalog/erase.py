@@ -85,11 +85,11 @@ class Eraser:
         async with self._database.acquire() as connection:
             await connection.execute(_QUERIES["forget_files"], list(run_ids))
 
-    async def models_with_files(self, most: int) -> list[str]:
-        """The artifact URIs of erased logged models whose files may be there yet."""
+    async def models_with_files(self, most: int) -> list[tuple[str, str]]:
+        """The artifact URIs, as ids too, of erased logged models whose files may be there yet."""
         async with self._database.acquire() as connection:
             rows = await connection.fetch(_QUERIES["models_with_files"], most)
-        return [row["artifact_uri"] for row in rows]
+        return [(row["artifact_uri"], row["artifact_uri"]) for row in rows]
 
     async def forget_models(self, artifact_uris: Collection[str]) -> None:
         """Their files are deleted."""
