@@ -214,6 +214,36 @@ def test_several_processes_download_into_one_folder(tmp_path: Path, store: Path,
     assert (tmp_path / "to" / "weights").read_bytes() == content
 
 
+def test_several_processes_download_one_archive(tmp_path: Path, store: Path, server: str) -> None:
+    stored(store).mkdir(parents=True)
+    (stored(store) / "weights").write_bytes(bytes(4 << 20))
+    begin, target = threading.Barrier(4), tmp_path / "run.tar"
+
+    def download() -> None:
+        begin.wait()
+        incoming.Download(Http(lambda: server), RUN, tmp_path).archive("", target)
+        done.append(target.stat().st_size)
+
+    done: list[int] = []
+    ranks = [threading.Thread(target=download) for _ in range(4)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    assert len(done) == 4
+    assert len(set(done)) == 1
+
+
+def test_nothing_is_left_of_an_archive_that_broke_off(tmp_path: Path, store: Path, server: str) -> None:
+    stored(store).mkdir(parents=True)
+    (stored(store) / "weights").write_bytes(bytes(4 << 20))
+    proxy, to = CuttingProxy(server, 1000, 0, seed=0), tmp_path / "to"
+    proxy._random.randint = lambda *_: 1_000_000  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError):
+        incoming.Download(Http(lambda: proxy.address), RUN, to).archive("", to / "run.tar")
+    assert list(to.iterdir()) == []
+
+
 @pytest.mark.parametrize("character", ["a", "é", "模", "🚀"])
 def test_names_of_any_length_that_artifacts_have(
     character: str, tmp_path: Path, store: Path, server: str

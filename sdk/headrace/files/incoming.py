@@ -8,6 +8,7 @@ import re
 import tarfile
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -176,17 +177,22 @@ class Download:
         """Downloads a folder of the run as one tar archive."""
         if target.is_dir():
             target /= f"{self._run_id}.tar"
-        draft = target.with_name(f".{target.name}.part")
+        # Of its own: another process may download the same.
+        draft = target.with_name(f".{uuid.uuid4().hex}.part")
         wanted = run_path(self._run_id, "artifact-archive", query={"path": path})
-        with (
-            self._progress(target.name, 0) as advance,
-            self._http.open("GET", wanted, b"", 0, {}) as (_, answer),
-            draft.open("wb") as file,
-        ):
-            while data := answer.read(CHUNK):
-                file.write(data)
-                advance(len(data))
-        return draft.rename(target)
+        try:
+            with (
+                self._progress(target.name, 0) as advance,
+                self._http.open("GET", wanted, b"", 0, {}) as (_, answer),
+                draft.open("xb") as file,
+            ):
+                while data := answer.read(CHUNK):
+                    file.write(data)
+                    advance(len(data))
+            return draft.rename(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 def _described(head: Head) -> tuple[str, int]:
