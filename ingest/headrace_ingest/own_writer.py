@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -35,10 +36,13 @@ from headrace_proto.wire import (
     series_frame,
 )
 from headrace_storage.catalog.writers import Writers
-from headrace_storage.errors import CatalogUnavailableError
+from headrace_storage.errors import CatalogUnavailableError, InvalidArgumentError
 from headrace_storage.model import OpenedWriter, Reject
 
 log = structlog.get_logger("headrace")
+
+_CREDIT: Final = 32 << 20
+"""Half of it is more than any request has: none is refused because an operator gives streams less."""
 
 MAX_NAMES: Final = 100_000
 """Runs and series after which another writer goes on: what they take in memory is free again."""
@@ -56,12 +60,28 @@ class Points(NamedTuple):
 NO_POINTS: Final = Points()
 
 
-class _Waiting(NamedTuple):
-    """Who waits until everything below ``end`` is committed, and hears of the rejects from ``first`` on."""
+@dataclass(slots=True)
+class _Waiting:
+    """Who waits until everything below ``end`` is committed, and hears of the rejects of what it sent.
+
+    That is all from ``first`` on, of which the points are those from ``points`` up to ``points_end``; and
+    what it sent again, which others had logged at ``again``.
+    """
 
     first: int
+    points: int
+    points_end: int
     end: int
+    again: Sequence[int]
     answer: asyncio.Future[list[Reject]]
+    rejects: list[Reject] = field(default_factory=list)
+
+    def hear(self, reject: Reject) -> None:
+        """Notes it, if it is one of its own."""
+        if self.first <= reject.first < self.end or any(
+            reject.first <= sequence < reject.end for sequence in self.again
+        ):
+            self.rejects.append(reject)
 
 
 class OwnWriter:
@@ -92,6 +112,7 @@ class OwnWriter:
 
         Raises:
             CatalogUnavailableError: nothing of it was stored, nor will be. Try again.
+            InvalidArgumentError: a change is larger than a record may be.
         """
         async with self._opening:  # one after the other: whoever waits for room is not overtaken
             await self._committer.room()
@@ -100,12 +121,16 @@ class OwnWriter:
         return await answer
 
     async def _usable(self) -> "_Open":
-        if self._closed:
-            raise CatalogUnavailableError("the daemon is shutting down")
-        if self._open is None or self._open.lane.refused or self._open.names >= MAX_NAMES:
-            self._open = await _Open.new(self._writers, self._committer, self._bounds)
-        await self._open.room()
-        return self._open
+        """A writer with room, as of the moment in which this returns."""
+        while True:
+            if self._closed:
+                raise CatalogUnavailableError("the daemon is shutting down")
+            if self._open is None or self._open.lane.refused or self._open.names >= MAX_NAMES:
+                self._open = await _Open.new(self._writers, self._committer, self._bounds)
+            elif self._open.has_room():
+                return self._open
+            else:
+                await self._open.progress()  # then it may be refused, or the daemon about to end
 
 
 class _Open:
@@ -116,7 +141,7 @@ class _Open:
     def __init__(self, writers: Writers, committer: Committer, bounds: Bounds) -> None:
         self._writers = writers
         self._committer = committer
-        self._credit = bounds.credit
+        self._bounds = replace(bounds, credit=max(bounds.credit, _CREDIT))
         self._claim = Claim(uuid4(), uuid4(), 0, -1, {"kind": "daemon"})
         self._runs: dict[str, int] = {}
         self._series: dict[tuple[str, str], int] = {}
@@ -131,7 +156,7 @@ class _Open:
         """A writer that nobody knew before."""
         self = cls(writers, committer, bounds)
         opened = await self._take_hold()
-        self.lane = Lane(0, self._claim, opened, self, bounds=bounds)
+        self.lane = Lane(0, self._claim, opened, self, bounds=self._bounds)
         return self
 
     @property
@@ -139,12 +164,15 @@ class _Open:
         """Runs and series that it has named."""
         return len(self._runs) + len(self._series)
 
-    async def room(self) -> None:
-        """Waits while half of the credit is not committed."""
+    def has_room(self) -> bool:
+        """Whether at least half of the credit is committed."""
         session = self.lane.session
-        while (session.taken - session.committed) * CELL_SIZE > self._credit // 2 and not self.lane.refused:
-            self._progress.clear()
-            await self._progress.wait()
+        return (session.taken - session.committed) * CELL_SIZE <= self._bounds.credit // 2
+
+    async def progress(self) -> None:
+        """Waits until something was committed, or the writer is lost."""
+        self._progress.clear()
+        await self._progress.wait()
 
     def submit(
         self, run_id: str, before: Sequence[RunChange], points: Points, after: Sequence[RunChange]
@@ -154,15 +182,14 @@ class _Open:
         # Timestamps are given, and take no part in the order between writers: that is the order of arrival.
         self.lane.order_time = max(self.lane.order_time, now)
         run = self._run(run_id)
-        cells = self._recent.fresh(self._cells(run_id, run, points)) if points.keys else None
-        records = [
-            *(blob_record(run, change.SerializeToString(), now) for change in before),
-            cells.tobytes() if cells is not None else b"",
-            *(blob_record(run, change.SerializeToString(), now) for change in after),
-        ]
-        session, data = self.lane.session, b"".join(records)
-        first, definitions = session.taken, bytes(self._definitions)
+        head, tail = (_records(run, changes, now) for changes in (before, after))
+        session = self.lane.session
+        first = session.taken
+        place = first + len(head) // CELL_SIZE
+        cells, again = self._recent.fresh(self._cells(run_id, run, points), place)
+        data = b"".join((head, cells.tobytes(), tail))
         if data:
+            definitions = bytes(self._definitions)
             self._definitions.clear()
             try:
                 batch = session.receive(first, definitions, data)
@@ -171,16 +198,27 @@ class _Open:
                 raise CatalogUnavailableError(refusal.message) from refusal
             if batch:
                 self._committer.submit(self.lane, batch)
-        return self._wait(first, session.taken)
+        answer: asyncio.Future[list[Reject]] = asyncio.get_running_loop().create_future()
+        again = [sequence for sequence in again if sequence >= session.committed]
+        if data or again:
+            waiting = _Waiting(first, place, place + len(cells), session.taken, again, answer)
+            self._waiting.append(waiting)
+        else:
+            answer.set_result([])
+        return answer
 
     def acknowledge(self, handle: int, committed: int, rejects: Sequence[Reject]) -> None:  # noqa: ARG002
         """Answers those whose operations are committed."""
-        if rejects:
-            self._claim = self._claim._replace(known_reject=rejects[-1].first)
+        for reject in rejects:
+            self._claim = self._claim._replace(known_reject=reject.first)
+            for waiting in self._waiting:
+                waiting.hear(reject)
+                if reject.first < waiting.points_end and waiting.points < reject.end:
+                    self._recent.forget(reject.first, reject.end)
         while self._waiting and self._waiting[0].end <= committed:
-            first, end, answer = self._waiting.popleft()
-            if not answer.done():
-                answer.set_result([reject for reject in rejects if first <= reject.first < end])
+            waiting = self._waiting.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_result(waiting.rejects)
         self._progress.set()
 
     def refuse(self, handle: int, refusal: RefusedError) -> None:  # noqa: ARG002
@@ -190,26 +228,21 @@ class _Open:
         self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
-        opened = await persistently("looking where the daemon's own writer stands", self._take_hold)
-        self.acknowledge(0, opened.committed, opened.rejects)
-        for _, _, answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(CatalogUnavailableError("the daemon lost track; send it again"))
-        self._waiting.clear()
+        try:
+            opened = await persistently("looking where the daemon's own writer stands", self._take_hold)
+            self.acknowledge(0, opened.committed, opened.rejects)
+        finally:
+            for waiting in self._waiting:
+                if not waiting.answer.done():
+                    lost = CatalogUnavailableError("the daemon lost track; send it again")
+                    waiting.answer.set_exception(lost)
+            self._waiting.clear()
 
     async def _take_hold(self) -> OpenedWriter:
         """Opens it: commits of before have happened when this returns, or never will."""
         self._claim = self._claim._replace(open_number=self._claim.open_number + 1)
         writer, shipper, number, known_reject, labels, _ = self._claim
         return await self._writers.open(writer, shipper, number, labels, known_reject)
-
-    def _wait(self, first: int, end: int) -> asyncio.Future[list[Reject]]:
-        answer: asyncio.Future[list[Reject]] = asyncio.get_running_loop().create_future()
-        if end <= self.lane.session.committed:
-            answer.set_result([])
-        else:
-            self._waiting.append(_Waiting(first, end, answer))
-        return answer
 
     def _run(self, run_id: str) -> int:
         number = self._runs.get(run_id)
@@ -238,3 +271,10 @@ class _Open:
             number = self._series[run_id, key] = len(self._series)
             self._definitions += series_frame(SeriesDefinition(number, run, key))
         return number
+
+
+def _records(run: int, changes: Sequence[RunChange], now: int) -> bytes:
+    try:
+        return b"".join(blob_record(run, change.SerializeToString(), now) for change in changes)
+    except ValueError as error:
+        raise InvalidArgumentError("a change of the run", f"would be {error}") from None

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from headrace_ingest import own_writer
+from headrace_ingest.bounds import Bounds
 from headrace_ingest.decode import Part, decode
 from headrace_ingest.http.mlflow.metrics import by_time, sample
 from headrace_ingest.lane import Lane
 from headrace_ingest.own_writer import OwnWriter, Points
 from headrace_ingest.session import Batch
 from headrace_proto.v1.tracking_pb2 import RunChange
-from headrace_storage.errors import CatalogUnavailableError
+from headrace_storage.errors import CatalogUnavailableError, InvalidArgumentError
 from headrace_storage.model import OpenedWriter, Reject, SetParam
 from headrace_storage.segments.logged import Columns
 
@@ -157,6 +158,77 @@ async def test_a_point_that_waits_for_its_commit_is_not_logged_again(
     )
     lane.acknowledge(committer.batches[-1][1].end, [])
     assert [await task for task in tasks] == [[]] * 4
+
+
+async def test_who_sends_a_refused_point_again_hears_of_it(writer: OwnWriter, committer: Committer) -> None:
+    one, two = await begun(
+        writer.log(RUN, [param("a")], points(1.0, 2.0)), writer.log(RUN, points=points(2.0, 3.0))
+    )
+    (lane, first), (_, second) = committer.batches
+    refused_param = Reject(lane.writer, first.first, first.end - 2, "INVALID_PARAMETER_VALUE", "no", RUN)
+    refused_point = Reject(lane.writer, first.end - 1, first.end, "INVALID_PARAMETER_VALUE", "no", RUN)
+    lane.acknowledge(first.end, [refused_param, refused_point])
+    lane.acknowledge(second.end, [])
+    assert await one == [refused_param, refused_point]
+    assert await two == [refused_point]
+    [three] = await begun(writer.log(RUN, points=points(1.0, 2.0, 3.0)))
+    assert committer.batches[-1][1].count == 1  # 2.0, which is stored nowhere
+    lane.acknowledge(committer.batches[-1][1].end, [])
+    assert await three == []
+
+
+async def test_what_is_stored_needs_no_further_commit(writer: OwnWriter, committer: Committer) -> None:
+    [one] = await begun(writer.log(RUN, points=points(1.0)))
+    lane, batch = committer.batches[0]
+    lane.acknowledge(batch.end, [])
+    await begun(writer.log(RUN, points=points(2.0)))
+    assert await one == await writer.log(RUN, points=points(1.0)) == []
+
+
+@pytest.fixture
+async def full(catalog: Any, committer: Any, monkeypatch: pytest.MonkeyPatch) -> OwnWriter:
+    """One that has no room."""
+    monkeypatch.setattr(own_writer, "_CREDIT", 0)
+    writer = OwnWriter(catalog, committer, Bounds(credit=4 << 20))
+    await begun(writer.log(RUN, points=points(*range(1 << 17))))
+    return writer
+
+
+async def test_who_waits_for_room_when_the_daemon_loses_track_is_logged(
+    full: OwnWriter, committer: Committer
+) -> None:
+    [waiting] = await begun(full.log(RUN, points=points(0.5)))
+    [(lane, _)] = committer.batches
+    lane.lose("a test")
+    await begun()
+    newer, batch = committer.batches[-1]
+    assert newer.writer != lane.writer
+    newer.acknowledge(batch.end, [])
+    assert await waiting == []
+
+
+async def test_who_waits_for_room_when_it_is_closed_is_told(full: OwnWriter, committer: Committer) -> None:
+    [waiting] = await begun(full.log(RUN, points=points(0.5)))
+    full.close()
+    [(lane, batch)] = committer.batches
+    lane.acknowledge(batch.end, [])
+    with pytest.raises(CatalogUnavailableError, match="shutting down"):
+        await waiting
+    assert len(committer.batches) == 1
+
+
+async def test_no_request_exceeds_the_credit(catalog: Any, committer: Committer) -> None:
+    writer = OwnWriter(catalog, committer, Bounds(credit=4 << 20))  # type: ignore[arg-type]
+    large = RunChange()
+    large.tag.key, large.tag.value = "t", "x" * (1 << 20)
+    [sent] = await begun(writer.log(RUN, [large] * 9))
+    assert not sent.done()
+    large.tag.value = "x" * (2 << 20)
+    with pytest.raises(InvalidArgumentError, match="2097"):
+        await writer.log(RUN, [large], points(1.0))
+    assert len(committer.batches) == 1
+    await begun(writer.log(RUN, points=points(1.0)))
+    assert len(committer.batches) == 2  # nothing of the refused one counts as logged
 
 
 async def test_names_are_forgotten_with_their_writer(
