@@ -17,13 +17,39 @@ _KEEP_ALIVE_SECONDS: Final = 75
 _CONNECTIONS: Final = 1000
 
 
+HEAD_BYTES: Final = 64 << 10
+"""What the head of a request may have: the parser itself keeps whatever comes."""
+
+
 class _Protocol(HttpToolsProtocol):
     """Answers leave at once, with whatever loop: sockets that were made elsewhere may lack TCP_NODELAY."""
+
+    _messages = 0
+    _in_head = True
+    _head = 0
+    """Bytes that came of a head whose end is to come."""
 
     def connection_made(self, transport: Any) -> None:
         with contextlib.suppress(OSError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._messages
+        super().data_received(data)
+        if self._in_head and self._messages == before:
+            self._head += len(data)
+            if self._head > HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response(f"The head of a request may have {HEAD_BYTES} bytes.")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._messages += 1
+        self._in_head, self._head = True, 0
+        super().on_message_complete()
 
 
 class _Server(uvicorn.Server):

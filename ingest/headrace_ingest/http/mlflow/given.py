@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from starlette.requests import Request
 
+from headrace_ingest.http.gate import BODY_BYTES
 from headrace_ingest.http.problems import Problem
 from headrace_proto.limits import text_problem
 from headrace_storage.errors import InvalidArgumentError
@@ -21,12 +22,24 @@ from headrace_storage.errors import InvalidArgumentError
 SILENCE_SECONDS: Final = 60.0
 """For so long a body may take."""
 
+SMALL: Final = 64 << 10
+"""Bytes of a body that is not counted: so many are in memory for each connection anyway."""
+
 _IN_THREAD: Final = 256 << 10
 """Bytes of a body from which on it is read in a thread, while others go on."""
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _INT64: Final = 1 << 63
 _VERSION: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def announced(request: Request) -> int:
+    """Bytes that the body of ``request`` will take in memory, as far as they count."""
+    length = request.headers.get("content-length")
+    if length is None:
+        return BODY_BYTES if "transfer-encoding" in request.headers else 0
+    size = int(length) if length.isdecimal() and len(length) < 20 else BODY_BYTES
+    return min(size, BODY_BYTES) if size > SMALL else 0
 
 
 class Given:

@@ -11,7 +11,7 @@ from headrace_ingest.artifacts import Artifacts
 from headrace_ingest.http.mlflow.artifacts import ArtifactRoutes
 from headrace_ingest.http.mlflow.experiments import ExperimentRoutes
 from headrace_ingest.http.mlflow.files import FileRoutes
-from headrace_ingest.http.mlflow.given import Given
+from headrace_ingest.http.mlflow.given import Given, announced
 from headrace_ingest.http.mlflow.inputs import InputRoutes
 from headrace_ingest.http.mlflow.logged_models import LoggedModelRoutes
 from headrace_ingest.http.mlflow.logging import LoggingRoutes
@@ -21,6 +21,7 @@ from headrace_ingest.http.mlflow.registered_models import RegisteredModelRoutes
 from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.runs import RunRoutes
 from headrace_ingest.http.mlflow.stages import Stages
+from headrace_ingest.http.room import Room
 from headrace_ingest.models import ModelsService
 from headrace_ingest.own_writer import OwnWriter
 from headrace_ingest.tracking import TrackingService
@@ -49,6 +50,10 @@ SERVER_INFO: Final = {
 }
 """What MLflow's clients ask before they use it: only what works."""
 
+BODIES: Final = 64 << 20
+"""Bytes of requests' bodies that are in memory at a time, beside small ones; parsed they take several times
+as much. Others wait."""
+
 Method = Callable[[Given], Awaitable[Response]]
 
 
@@ -68,11 +73,12 @@ class Parts(NamedTuple):
 def mlflow_routes(parts: Parts) -> list[BaseRoute]:
     """What ``app.application`` serves."""
     routes: list[BaseRoute] = [Route("/health", _health), Route("/version", _version)]
+    room = Room(BODIES)
     for prefix in (API, PAGES):
         info = prefix.replace("2.0", "3.0") + "server-info"
         routes.append(Route(info, _server_info))
         routes += [
-            Route(prefix + path, _endpoint(method), methods=[verb])
+            Route(prefix + path, _endpoint(method, room), methods=[verb])
             for verb, path, method in _table(parts)
             if prefix == PAGES or path not in _PAGES_ONLY
         ]
@@ -185,9 +191,10 @@ def _model_versions(versions: ModelVersionRoutes) -> list[tuple[str, str, Method
     ]
 
 
-def _endpoint(method: Method) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(method: Method, room: Room) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return await method(await Given.of(request))
+        async with room.held(announced(request)):
+            return await method(await Given.of(request))
 
     return endpoint
 
