@@ -18,9 +18,11 @@ from headrace_ingest.config import Config, StartError
 from headrace_ingest.histories import Histories
 from headrace_ingest.housekeeping import Lease, Task, bury_predecessors, keep_house
 from headrace_ingest.http.app import application
-from headrace_ingest.http.artifacts import ArtifactRoutes
+from headrace_ingest.http.artifacts import ArtifactRoutes, not_served
 from headrace_ingest.http.hosts import Hosts
 from headrace_ingest.http.mlflow.routes import Parts, mlflow_routes
+from headrace_ingest.http.mlflow.served import Serves
+from headrace_ingest.http.mlflow.shapes import THEIR_SCHEME
 from headrace_ingest.http.server import HttpServer
 from headrace_ingest.incarnation import Incarnation
 from headrace_ingest.memory import return_freed_memory
@@ -159,10 +161,13 @@ async def serve(
         )
         parts = Parts(tracking, runs, history, own_writer, artifacts, models, config.bounds.artifact)
         http = _http(config, parts, activity) if config.http_port else None
+        services: list[IngestService | TrackingService | ModelsService] = []
+        if not config.artifacts_only:
+            services = [ingest, tracking, models]
         server = Server(
             target,
-            [ingest.handler(), tracking.handler(), models.handler()],
-            [IngestService.NAME, TrackingService.NAME, ModelsService.NAME],
+            [service.handler() for service in services],
+            [service.NAME for service in services],
             config.bounds,
         )
 
@@ -267,7 +272,11 @@ def _locations(config: Config) -> Locations:
 
 def _http(config: Config, parts: Parts, activity: Activity) -> HttpServer:
     names = (*config.allowed_hosts, socket.gethostname(), socket.getfqdn())
-    routes = ArtifactRoutes(parts.artifacts, config.bounds.artifact).routes() + mlflow_routes(parts)
+    files = THEIR_SCHEME if config.serve_artifacts else f"{config.artifacts.as_uri()}/"
+    serves = Serves(tracking=not config.artifacts_only, artifacts=config.serve_artifacts, files=files)
+    artifacts = ArtifactRoutes(parts.artifacts, config.bounds.artifact)
+    routes = artifacts.routes() if config.serve_artifacts else not_served()
+    routes += mlflow_routes(parts, serves)
     application_ = application(routes, parts.runs.reachable, Hosts(names), activity)
     return HttpServer(application_, config.host, config.http_port, _LAST_COMMITS_SECONDS)
 

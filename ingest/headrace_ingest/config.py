@@ -29,7 +29,8 @@ class Config:
     """Where a daemon serves, and what it stores in.
 
     ``http_port`` 0: any free one; ``allowed_hosts``: names beside addresses, ``localhost`` and the machine's.
-    ``artifact_roots``: folders in which experiments may have their artifacts.
+    ``artifact_roots``: folders in which experiments may have their artifacts. ``serve_artifacts``: whether
+    files go through the daemon; ``artifacts_only``: whether nothing else is served.
     ``database_url`` ``None``: an embedded PostgreSQL in ``data``. ``exit_idle`` in seconds, ``None``: never.
     ``run_lease``: seconds after which a run without a writer is killed, ``None``: never.
     """
@@ -45,6 +46,8 @@ class Config:
     insecure: bool = False
     allowed_hosts: tuple[str, ...] = ()
     artifact_roots: tuple[Path, ...] = ()
+    serve_artifacts: bool = True
+    artifacts_only: bool = False
     bounds: Bounds = DEFAULTS
 
     def __post_init__(self) -> None:
@@ -64,6 +67,8 @@ class Config:
                 f"--run-lease {self.run_lease:g}: give {SHORTEST_RUN_LEASE:g} to {LONGEST_RUN_LEASE:.0f} "
                 "seconds, or never"
             )
+        if self.artifacts_only and not self.serve_artifacts:
+            raise StartError("--artifacts-only and --no-serve-artifacts leave nothing to serve; give one")
         if not self.insecure and not _is_loopback(self.host):
             raise StartError(
                 f"--host {self.host} can be reached from other machines, and there is no authentication yet; "
@@ -136,6 +141,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder in which experiments may have their artifacts (repeatable)",
     )
     parser.add_argument(
+        "--serve-artifacts",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether files go through the daemon; if not, MLflow's clients are told of its folder "
+        "(default: they do)",
+    )
+    parser.add_argument(
+        "--artifacts-only",
+        action="store_true",
+        help="serve files over HTTP and nothing else, beside daemons that serve the rest",
+    )
+    parser.add_argument(
         "--database-url",
         metavar="URL",
         help="a PostgreSQL database (postgresql://...) instead of the embedded server",
@@ -177,6 +194,8 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
         insecure=arguments.insecure,
         allowed_hosts=tuple(arguments.allowed_host),
         artifact_roots=tuple(root.expanduser().absolute() for root in arguments.artifact_root),
+        serve_artifacts=arguments.serve_artifacts,
+        artifacts_only=arguments.artifacts_only,
         bounds=bounds,
     )
 

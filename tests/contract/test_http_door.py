@@ -16,8 +16,8 @@ from headrace_ingest.activity import Activity
 from headrace_ingest.http.app import application
 from headrace_ingest.http.artifacts import ArtifactRoutes
 from headrace_ingest.http.hosts import Hosts
-from headrace_ingest.http.mlflow import routes as mlflow_routes
-from headrace_ingest.http.mlflow.routes import API, Parts
+from headrace_ingest.http.mlflow import served
+from headrace_ingest.http.mlflow.routes import API, Parts, mlflow_routes
 from headrace_ingest.http.room import Room
 from headrace_ingest.ports import reserve
 from http_peer import ask
@@ -45,9 +45,7 @@ HttpToolsProtocol.connection_made = noting
 def every_route() -> list[BaseRoute]:
     """All that a daemon serves, with nothing behind it: what reaches a route fails."""
     nothing: Any = None
-    return ArtifactRoutes(nothing, 1).routes() + mlflow_routes.mlflow_routes(
-        Parts._make([None] * len(Parts._fields))
-    )
+    return ArtifactRoutes(nothing, 1).routes() + mlflow_routes(Parts._make([None] * len(Parts._fields)))
 
 
 async def answered(app: Any, method: str, path: str, **headers: str) -> int:
@@ -166,7 +164,7 @@ async def test_bodies_wait_for_room() -> None:
 async def test_requests_whose_bodies_do_not_come_leave_room_in_the_end(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow_routes, "BODIES", 1 << 20)
+    monkeypatch.setattr(served, "BODIES", 1 << 20)
     with reserve("127.0.0.1", 0) as reserved:
         daemon = Daemon(reserved.getsockname()[1])
         async with serving(tmp_path / "data", database_url, daemon.port):

@@ -157,7 +157,8 @@ async def walk(served: Served) -> None:
             answer = await served.ask(method, f"{path}?{request}")
         else:
             answer = await served.ask(method, path, request, content_type="application/json")
-        assert answer.status in {200, 400, 404, 413}, (path, request[:300], answer)
+        expected = {501} if "/presigned-" in path else {200, 400, 404, 413}
+        assert answer.status in expected, (path, request[:300], answer)
         if answer.status != 200:
             assert set(answer.json) == {"error_code", "message"}
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import cluster
 from headrace_ingest import app
@@ -21,12 +22,12 @@ PATIENCE = 60.0
 
 
 @asynccontextmanager
-async def serving(data: Path, database_url: str, http_port: int = 0) -> AsyncIterator[str]:
+async def serving(data: Path, database_url: str, http_port: int = 0, **options: Any) -> AsyncIterator[str]:
     """A daemon in this loop; its address. It has drained when the block is left.
 
-    ``http_port``: one that is reserved; 0: it serves no HTTP.
+    ``http_port``: one that is reserved; 0: it serves no HTTP. ``options``: of its ``Config``.
     """
-    config = Config(data, grpc_port=0, http_port=http_port, database_url=database_url)
+    config = Config(data, grpc_port=0, http_port=http_port, database_url=database_url, **options)
     await app.prepare_catalog(config, database_url)
     stop, ready = asyncio.Event(), asyncio.Event()
     with reserve(config.host, 0) as reserved:

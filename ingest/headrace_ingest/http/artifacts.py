@@ -31,6 +31,7 @@ from headrace_ingest.artifacts import Artifacts, checked, type_of
 from headrace_ingest.http.archive import archive
 from headrace_ingest.http.gate import LIMIT
 from headrace_ingest.http.packs import MAX_BYTES, unpacked
+from headrace_ingest.http.problems import Problem
 from headrace_ingest.http.transfer import FileResponse, parts_of, receive, stream
 from headrace_proto.paths import path_problem
 from headrace_storage.errors import InvalidArgumentError, NotFoundError, UploadOffsetError
@@ -158,6 +159,17 @@ class ArtifactRoutes:
 
     async def _place(self, request: Request) -> Place:
         return await self._artifacts.place(request.path_params["kind"], request.path_params["owner"])
+
+
+def not_served() -> list[BaseRoute]:
+    """What a daemon serves instead that was told not to serve artifacts."""
+    return [Route(PREFIX + "/{path:path}", _not_served, methods=["GET", "PUT", "DELETE", "POST", "PATCH"])]
+
+
+async def _not_served(_: Request) -> Response:
+    # Nothing that clients would send again: this daemon will not serve it later either.
+    message = "artifacts are not served: the daemon was started with --no-serve-artifacts"
+    raise Problem(403, "PERMISSION_DENIED", message)
 
 
 async def send_file(place: Place, path: str) -> Response:

@@ -27,7 +27,7 @@ class ModelVersionRoutes:
         """The next version of a model."""
         request = pb.CreateModelVersionRequest(
             name=_name(given),
-            source=our_uri(checked_source(given.text("source", required=True))),
+            source=checked_source(our_uri(given.text("source", required=True))),
             run_id=given.text("run_id"),
             run_link=given.text("run_link"),
             description=given.text("description"),

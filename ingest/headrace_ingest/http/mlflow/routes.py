@@ -1,6 +1,5 @@
 """All routes of MLflow's REST API that work. Whatever is not here answers 404 ENDPOINT_NOT_FOUND."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -11,7 +10,6 @@ from headrace_ingest.artifacts import Artifacts
 from headrace_ingest.http.mlflow.artifacts import ArtifactRoutes
 from headrace_ingest.http.mlflow.experiments import ExperimentRoutes
 from headrace_ingest.http.mlflow.files import FileRoutes
-from headrace_ingest.http.mlflow.given import Given, announced
 from headrace_ingest.http.mlflow.inputs import InputRoutes
 from headrace_ingest.http.mlflow.logged_models import LoggedModelRoutes
 from headrace_ingest.http.mlflow.logging import LoggingRoutes
@@ -20,8 +18,8 @@ from headrace_ingest.http.mlflow.model_versions import ModelVersionRoutes
 from headrace_ingest.http.mlflow.registered_models import RegisteredModelRoutes
 from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.runs import RunRoutes
+from headrace_ingest.http.mlflow.served import ALL, Endpoints, Method, Serves, not_implemented
 from headrace_ingest.http.mlflow.stages import Stages
-from headrace_ingest.http.room import Room
 from headrace_ingest.models import ModelsService
 from headrace_ingest.own_writer import OwnWriter
 from headrace_ingest.tracking import TrackingService
@@ -50,12 +48,6 @@ SERVER_INFO: Final = {
 }
 """What MLflow's clients ask before they use it: only what works."""
 
-BODIES: Final = 64 << 20
-"""Bytes of requests' bodies that are in memory at a time, beside small ones; parsed they take several times
-as much. Others wait."""
-
-Method = Callable[[Given], Awaitable[Response]]
-
 
 class Parts(NamedTuple):
     """What the routes use of the daemon."""
@@ -70,31 +62,46 @@ class Parts(NamedTuple):
     """Bytes that an artifact may have."""
 
 
-def mlflow_routes(parts: Parts) -> list[BaseRoute]:
+def mlflow_routes(parts: Parts, serves: Serves = ALL) -> list[BaseRoute]:
     """What ``app.application`` serves."""
     routes: list[BaseRoute] = [Route("/health", _health), Route("/version", _version)]
-    room = Room(BODIES)
+    endpoints = Endpoints(serves)
     for prefix in (API, PAGES):
         info = prefix.replace("2.0", "3.0") + "server-info"
         routes.append(Route(info, _server_info))
         routes += [
-            Route(prefix + path, _endpoint(method, room), methods=[verb])
+            Route(prefix + path, endpoints.of(method), methods=[verb])
             for verb, path, method in _table(parts)
             if prefix == PAGES or path not in _PAGES_ONLY
         ]
-        routes += files_routes(parts.artifacts, parts.largest, prefix.removesuffix("/") + _FILES)
-    return routes
+        path = prefix.removesuffix("/") + _FILES
+        routes += files_routes(parts.artifacts, parts.largest, path, endpoints)
+        routes += not_implemented(prefix, endpoints)
+    return routes + _of_pages(parts, endpoints)
 
 
-def files_routes(artifacts: Artifacts, largest: int, path: str = ARTIFACTS) -> list[BaseRoute]:
+def files_routes(
+    artifacts: Artifacts, largest: int, path: str = ARTIFACTS, endpoints: Endpoints | None = None
+) -> list[BaseRoute]:
     """The routes of files, which need no more of a daemon."""
-    files = FileRoutes(artifacts, largest)
+    files, endpoints = FileRoutes(artifacts, largest), endpoints or Endpoints(ALL)
     one = path + "/{path:path}"
     return [
-        Route(path, files.list, methods=["GET"]),
-        Route(one, files.download, methods=["GET"]),
-        Route(one, files.upload, methods=["PUT"]),
-        Route(one, files.remove, methods=["DELETE"]),
+        Route(path, endpoints.files(files.list), methods=["GET"]),
+        Route(one, endpoints.files(files.download), methods=["GET"]),
+        Route(one, endpoints.files(files.upload), methods=["PUT"]),
+        Route(one, endpoints.files(files.remove), methods=["DELETE"]),
+    ]
+
+
+def _of_pages(parts: Parts, endpoints: Endpoints) -> list[BaseRoute]:
+    """Files by run or model, as MLflow's web pages ask for them."""
+    artifacts = ArtifactRoutes(parts.artifacts, parts.runs)
+    of_model = PAGES + "logged-models/{model_id}/artifacts/files"
+    return [
+        Route("/get-artifact", endpoints.tracking(artifacts.download), methods=["GET"]),
+        Route(of_model, endpoints.tracking(artifacts.download_of_model), methods=["GET"]),
+        Route(f"{PAGES}upload-artifact", endpoints.tracking(artifacts.upload), methods=["POST"]),
     ]
 
 
@@ -189,14 +196,6 @@ def _model_versions(versions: ModelVersionRoutes) -> list[tuple[str, str, Method
         ("POST", "model-versions/set-tag", versions.set_tag),
         ("DELETE", "model-versions/delete-tag", versions.delete_tag),
     ]
-
-
-def _endpoint(method: Method, room: Room) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        async with room.held(announced(request)):
-            return await method(await Given.of(request))
-
-    return endpoint
 
 
 async def _health(_: Request) -> Response:

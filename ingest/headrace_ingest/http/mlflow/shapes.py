@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +14,11 @@ from headrace_proto.v1 import tracking_pb2 as pb
 from headrace_storage.objects.locations import SCHEME
 from headrace_storage.segments.logged import Columns
 
-_THEIR_SCHEME: Final = "mlflow-artifacts:/"
+THEIR_SCHEME: Final = "mlflow-artifacts:/"
 """What MLflow's clients call the files that their server keeps."""
+
+FILES: Final = ContextVar("files", default=THEIR_SCHEME)
+"""Where the request that is answered is told that Headrace's own files are (``served.py``)."""
 
 Fields = dict[str, Any]
 
@@ -33,12 +37,15 @@ def value(number: float) -> float | str:
 
 def their_uri(uri: str) -> str:
     """A place of artifacts as MLflow's clients call it."""
-    return _THEIR_SCHEME + uri.removeprefix(SCHEME) if uri.startswith(SCHEME) else uri
+    return FILES.get() + uri.removeprefix(SCHEME) if uri.startswith(SCHEME) else uri
 
 
 def our_uri(uri: str) -> str:
     """The inverse of :func:`their_uri`."""
-    return SCHEME + uri.removeprefix(_THEIR_SCHEME) if uri.startswith(_THEIR_SCHEME) else uri
+    for root in (FILES.get(), THEIR_SCHEME):
+        if uri.startswith(root):
+            return SCHEME + uri.removeprefix(root)
+    return uri
 
 
 def experiment(found: pb.Experiment) -> Fields:
