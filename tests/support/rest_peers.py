@@ -138,5 +138,6 @@ def is_of_models(path: str) -> bool:
     """Whether a route is of datasets, logged models or the registry."""
     return (
         path.startswith((API, PAGES))
+        and not path.endswith("/artifacts/files")  # no JSON
         and re.search("models|model-versions|datasets|inputs|outputs", path) is not None
     )

@@ -101,7 +101,8 @@ def _refused(option: str) -> Endpoint:
 
 
 def _unsupported(what: str) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
+        await request.body()  # or who still sends it hears of a cut connection, not of this
         message = f"{what} is not supported for the current artifact repository"
         raise Problem(501, "NOT_IMPLEMENTED", message)
 
