@@ -94,6 +94,7 @@ async def test_every_route_passes_the_door() -> None:
             {"host": "evil.example"},
             {"origin": "http://evil.example"},
             {"origin": "null"},
+            {"origin": "http://["},
             {"sec-fetch-site": "cross-site"},
         ):
             assert await answered(opened, method, path, **headers) == 403, (path, headers)

@@ -139,6 +139,32 @@ async def test_the_registry(served: Served) -> None:
     assert search == {"model_versions": [version]}
     search = await served.get("registered-models/search", filter="name LIKE 'tre%'", max_results=1)
     assert search == {"registered_models": [registered]}
+    prompt = {"key": "mlflow.prompt.is_prompt", "value": "true"}
+    await served.post("registered-models/create", name="prompt", tags=[prompt])
+    await served.post("model-versions/create", name="prompt", source="s3://a/b", tags=[prompt])
+    for text, names in (  # the first is what MLflow's client makes of every search
+        ("name LIKE '%' AND tag.`mlflow.prompt.is_prompt` != 'true'", ["trees"]),
+        ("tags.`mlflow.prompt.is_prompt` = 'false'", ["trees"]),
+        ("tags.`mlflow.prompt.is_prompt` = 'true'", ["prompt"]),
+        ("", ["trees"]),
+    ):
+        for kind in ("registered-models", "model-versions"):
+            found = await served.get(f"{kind}/search", filter=text)
+            assert [each["name"] for each in found[kind.replace("-", "_")]] == names, text
+    noted = (await served.get(f"logged-models/{model}"))["model"]["info"]["tags"]
+    assert noted == [{"key": "mlflow.modelVersions", "value": '[{"name": "trees", "version": 1}]'}]
+    for source in (
+        "s3://a/../b",
+        "s3://a/%252e%252e/b",
+        "s3://a",
+        "s3://a/%00",
+        "./a",
+        "file:///a",
+        "s3:b",
+        "s3://[/a",
+    ):
+        fields = {"name": "trees", "source": source}
+        assert (await asked(served, "POST", "model-versions/create", **fields))[0] == 400, source
     for number in ("2", 1, "x", ""):
         status, _ = await asked(served, "POST", "registered-models/alias", **name, alias="a", version=number)
         assert status == (404 if number == "2" else 400)

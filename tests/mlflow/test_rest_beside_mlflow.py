@@ -50,7 +50,9 @@ def pair(servers: tuple[str, str]) -> Iterator[Both]:
     missing = {
         each for each in served if each.replace(PAGES, API) not in ours.asked and each not in ours.asked
     }
-    others = re.compile("server-info|-artifacts|upload-artifact|/artifacts/files|/presigned-")  # compared elsewhere
+    others = re.compile(
+        "server-info|-artifacts|upload-artifact|/artifacts/files|/presigned-"
+    )  # compared elsewhere
     assert {each for each in missing if not others.search(each)} == plain
 
 

@@ -290,6 +290,16 @@ def test_model_versions(both: Both) -> None:  # noqa: C901, PLR0912 -- a list
         {"stage": "Staging", "version": "9"},
     ):
         both.post("model-versions/transition-stage", key | {"archive_existing_versions": False} | change)
+    for source in (
+        "s3://a",
+        "s3://a/../b",
+        "s3://a/%252e%252e/b",
+        "s3:/a/./b",
+        "s3://a//b/",
+        "s3:b",
+        "a b:/c",
+    ):
+        both.post("model-versions/create", {"name": "nobody", "source": source})
     archive: dict[str, Any] = key | {"stage": "None", "archive_existing_versions": True}
     both.fails_there("POST", "model-versions/transition-stage", archive)
     for fields in ({"key": "k", "value": "v"}, {"key": "e"}, {"key": ""}, {"key": "k", "version": "9"}):

@@ -46,6 +46,11 @@ _LAST_OF_VERSIONS: Final = (
 )
 
 
+_PROMPT: Final = "mlflow.prompt.is_prompt"
+"""The tag of what is no model: only who asks for it finds it. A model without it counts as ``false``, which
+is what MLflow's clients ask for."""
+
+
 class RegistryQuery(NamedTuple):
     """A search, and which page of it."""
 
@@ -63,14 +68,22 @@ class _Plan(NamedTuple):
 
     def keys(self) -> list[str]:
         """The keys of tags that it looks at."""
-        return [field.key for field in fields_of(self.filter) if field.group is Group.TAG]
+        return [field.key for field in fields_of(self.filter) if field.group is Group.TAG] + [_PROMPT]
 
     def chosen(self, rows: Sequence[Any], tag: Callable[[Any, str], str | None]) -> list[Any]:
         """The rows of the page, and one more if there is one."""
+        asked = _PROMPT in self.keys()[:-1]
 
         def holds(row: Any) -> bool:
+            prompt = tag(row, _PROMPT) or "false"
+            if prompt == "true" and not asked:
+                return False
+
             def of(field: Field) -> Sequence[Any]:
-                value = tag(row, field.key) if field.group is Group.TAG else row[field.key]
+                if field.group is not Group.TAG:
+                    value = row[field.key]
+                else:
+                    value = prompt if field.key == _PROMPT else tag(row, field.key)
                 return () if value is None else (value,)
 
             return listing.matches(self.filter, of)

@@ -1,5 +1,6 @@
 """Versions of registered models: made, found, changed and deleted."""
 
+import json
 from typing import Final
 
 from starlette.responses import Response
@@ -13,6 +14,8 @@ from headrace_proto.v1 import models_pb2 as pb
 
 _DEFAULT_RESULTS: Final = 200_000
 """Of a page: MLflow's number."""
+
+_VERSIONS: Final = "mlflow.modelVersions"
 
 _Request = pb.ChangeModelVersionRequest
 
@@ -34,7 +37,10 @@ class ModelVersionRoutes:
             model_id=given.text("model_id"),
             tags=given.pairs("tags"),
         )
-        return _told(await self._models.create_model_version(request))
+        made = await self._models.create_model_version(request)
+        if request.model_id:
+            await self._note(made, request.model_id)
+        return _told(made)
 
     async def get(self, given: Given) -> Response:
         """A version."""
@@ -92,6 +98,19 @@ class ModelVersionRoutes:
         found = await self._models.search_model_versions(request)
         versions = list(map(version, found.versions))
         return answer(given_only(model_versions=versions, next_page_token=found.next_page_token))
+
+    async def _note(self, made: pb.ModelVersion, model_id: str) -> None:
+        """The logged model tells of which versions it is, as MLflow's pages show."""
+        logged = await self._models.get_logged_model(pb.GetLoggedModelRequest(model_id=model_id))
+        try:
+            versions = json.loads(logged.tags.get(_VERSIONS, "[]"))
+        except ValueError:
+            versions = []  # somebody else's
+        version = {"name": made.name, "version": made.version}
+        versions = [*(versions if isinstance(versions, list) else []), version]
+        texts = pb.ChangeLoggedModelRequest.Texts(texts={_VERSIONS: json.dumps(versions)})
+        change = pb.ChangeLoggedModelRequest(model_id=model_id, set_tags=texts)
+        await self._models.change_logged_model(change)
 
     async def _get(self, given: Given) -> pb.ModelVersion:
         name, number = _key(given)

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from typing import Final
+from urllib.parse import unquote_plus, urlsplit
 
 from headrace_proto.limits import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, key_problem
 from headrace_proto.v1.tracking_pb2 import RunChange
@@ -13,6 +14,9 @@ MAX_PARAMS: Final = 100
 MAX_TAGS: Final = 100
 MAX_ITEMS: Final = 1000
 """What a batch may have of each, and of all together."""
+
+_ENCODED: Final = 8
+"""So often at most a path is encoded by percent signs."""
 
 _NAME: Final = re.compile(r"[/\w.\- :]*")
 
@@ -35,9 +39,17 @@ def checked_key(key: str, place: str = "key") -> str:
 
 def checked_source(source: str) -> str:
     """``source`` of a version, if it can be that in MLflow: a URI, not a folder of one machine."""
-    scheme, colon, _ = source.partition(":")
-    if not colon or scheme.lower() == "file" or "/" in scheme:
+    plain = source
+    for _ in range(_ENCODED):
+        plain = unquote_plus(plain)
+    try:
+        scheme, path = urlsplit(source).scheme, re.sub("/+", "/", urlsplit(plain).path.rstrip("/"))
+    except ValueError:
+        scheme = path = ""
+    if scheme in {"", "file"}:
         raise InvalidArgumentError("source", f"is {source[:100]!r}, a path of one machine; give a URI")
+    if ".." in plain.split("/") or "\0" in plain or path[:1] != "/" or posixpath.normpath(path) != path:
+        raise InvalidArgumentError("source", f"is {source[:100]!r}, which is no absolute path of a store")
     return source
 
 
