@@ -156,7 +156,7 @@ class Given:
         value = self._value(name)
         if value is None:
             return None
-        number = _number(value)
+        number = number_of(value)
         if number is None:
             raise self._wrong(name, value, "a 64-bit floating point number")
         return number
@@ -252,7 +252,8 @@ def _integer(value: Any) -> int | None:
     return value
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """What JSON says as a number, or MLflow as a text; ``None``: no number."""
     if isinstance(value, str):
         if value.strip() != value or value.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
             return _SPECIAL.get(value)

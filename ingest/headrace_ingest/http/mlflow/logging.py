@@ -1,11 +1,11 @@
 """What is logged: metrics, params and tags. The answer comes when they are durable and visible."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from headrace_ingest.http.mlflow.given import Given
+from headrace_ingest.http.mlflow.given import Given, number_of
 from headrace_ingest.http.mlflow.names import check_batch, checked_key, param, tag
 from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.stages import Stages
@@ -15,6 +15,11 @@ from headrace_proto.v1.tracking_pb2 import RunChange
 from headrace_storage.catalog.changes import RUN_NAME_TAG
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.errors import InvalidArgumentError, NotFoundError
+
+_FIELDS: Final = frozenset(
+    {"key", "value", "timestamp", "step", "run_id", "model_id", "dataset_name", "dataset_digest"}
+)
+"""Of a point, as MLflow's clients send it; of ``run_id`` that of the batch counts."""
 
 _LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
@@ -30,7 +35,7 @@ class LoggingRoutes:
     async def log_metric(self, given: Given) -> Response:
         """A point."""
         run_id = given.run_id()
-        columns = _Columns()
+        columns = PointColumns()
         columns.add_one(given)
         return await self._log.write(run_id, points=columns.points(), after=columns.links)
 
@@ -61,7 +66,7 @@ class LoggingRoutes:
         run_id = given.run_id()
         metrics, params, tags = given.raw("metrics"), given.items("params"), given.items("tags")
         check_batch(len(metrics), len(params), len(tags))
-        columns = _Columns()
+        columns = PointColumns()
         columns.add(metrics)
         before = [
             param(each.text("key", required=True), each.text("value"), f"params[{number}].")
@@ -78,7 +83,7 @@ class LoggingRoutes:
         return await self._log.write(run_id, before, columns.points(), columns.links + after)
 
 
-class _Columns:
+class PointColumns:
     """Points of a request, as columns."""
 
     links: list[RunChange]
@@ -100,16 +105,18 @@ class _Columns:
     def _add_plain(self, metrics: Sequence[Any]) -> bool:
         """Adds points that all are as clients send them, by column: a quarter of the time."""
         try:
-            if set(map(len, metrics)) != {4}:  # something of a model, or nobody knows what
-                return False
+            names = set().union(*metrics)
             keys = [metric["key"] for metric in metrics]
             values = [metric["value"] for metric in metrics]
             timestamps = [metric["timestamp"] for metric in metrics]
             steps = [metric["step"] for metric in metrics]
         except (KeyError, TypeError):
             return False
+        if set(map(type, values)) != {float}:
+            values = list(map(number_of, values))
         are_plain = (
-            set(map(type, keys)) == {str}
+            names <= _FIELDS
+            and set(map(type, keys)) == {str}
             and set(map(type, values)) == {float}
             and set(map(type, timestamps)) == set(map(type, steps)) == {int}
             and min(timestamps) >= 0
@@ -121,6 +128,9 @@ class _Columns:
             for key in dict.fromkeys(keys):
                 checked_key(key, f"metrics[{keys.index(key)}].key")
             self._keys, self._values, self._timestamps, self._steps = keys, values, timestamps, steps
+            if "model_id" in names:
+                for number, metric in enumerate(metrics):
+                    self._link(Given.item(f"metrics[{number}]", metric), number)
         return are_plain
 
     def add_one(self, given: Given, place: str = "") -> None:
@@ -137,16 +147,22 @@ class _Columns:
         self._values.append(value)
         self._timestamps.append(timestamp)
         self._steps.append(step)
+        self._link(given, -1)
+
+    def _link(self, given: Given, number: int) -> None:
+        """Ties a point to its model, if it has one."""
         if model_id := given.text("model_id"):
-            link = RunChange()
-            link.link_metric.key, link.link_metric.value = key, value
-            link.link_metric.timestamp, link.link_metric.step = timestamp, step
-            link.link_metric.model_id = model_id
-            link.link_metric.dataset_name = given.text("dataset_name")
-            link.link_metric.dataset_digest = given.text("dataset_digest")
-            self.links.append(link)
+            change = RunChange()
+            link = change.link_metric
+            link.key, link.value = self._keys[number], self._values[number]
+            link.timestamp, link.step = self._timestamps[number], self._steps[number]
+            link.model_id = model_id
+            link.dataset_name = given.text("dataset_name")
+            link.dataset_digest = given.text("dataset_digest")
+            self.links.append(change)
 
     def points(self) -> Points:
+        """All that were added."""
         return Points(self._keys, self._steps, self._timestamps, self._values)
 
 
