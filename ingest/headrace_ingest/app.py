@@ -159,7 +159,7 @@ async def serve(
             activity=activity,
             bounds=config.bounds,
         )
-        parts = Parts(tracking, runs, history, own_writer, artifacts, models, config.bounds.artifact)
+        parts = Parts(tracking, runs, history, own_writer, artifacts, models, config.bounds.artifact, scans)
         http = _http(config, parts, activity) if config.http_port else None
         services: list[IngestService | TrackingService | ModelsService] = []
         if not config.artifacts_only:

@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from headrace_ingest.http.mlflow import metrics
 from headrace_ingest.http.mlflow.routes import API, PAGES
 from headrace_ingest.ports import reserve
+from headrace_storage import history
 from http_peer import Answer
 from ingest_daemon import serving
 from mlflow_rest import Served
@@ -227,6 +229,35 @@ async def test_pages_and_samples_of_histories(served: Served) -> None:
         "metrics/get-history-bulk", PAGES, run_id=[run, NOBODY], metric_key="m", max_results=7
     )
     assert [each["step"] for each in bulk["metrics"]] == list(range(7))
+
+
+async def test_a_sample_of_a_history_of_any_length(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MANY", 1000)
+    monkeypatch.setattr(metrics, "STRETCH", 700)
+    monkeypatch.setattr(metrics, "_THIN", 100)
+    run, rng = await served.run(), random.Random(3)
+    values: list[Any] = [rng.random() for _ in range(5000)]
+    values[1234], values[2345], values[3456] = 5.0, -5.0, "NaN"
+    for start in range(0, 5000, 1000):
+        points = [
+            {"key": "m", "value": values[step], "timestamp": 9000 - step, "step": step}
+            for step in range(start, start + 1000)
+        ]
+        await served.post("runs/log-batch", run_id=run, metrics=points)
+    ask = {"run_ids": run, "metric_key": "m", "max_results": 60}
+    found = (await served.get("metrics/get-history-bulk-interval", **ask))["metrics"]
+    shown = {each["step"]: each["value"] for each in found}
+    assert 30 < len(found) <= 60
+    assert list(shown) == sorted(shown)
+    assert {0: values[0], 1234: 5.0, 2345: -5.0, 4999: values[4999]}.items() <= shown.items()
+    assert all(each["timestamp"] == 9000 - each["step"] for each in found)
+    assert all(values[step] == value for step, value in shown.items())
+    ask |= {"start_step": 1300, "end_step": 2300}
+    found = (await served.get("metrics/get-history-bulk-interval", **ask))["metrics"]
+    assert [found[0]["step"], found[-1]["step"]] == [1300, 2300]
+    assert max(each["value"] for each in found) == max(values[1300:2301])
+    refused = await served.ask("GET", f"{API}metrics/get-history?run_id={run}&metric_key=m")
+    assert refused.status == 400
 
 
 async def test_files_of_a_run(served: Served) -> None:

@@ -7,6 +7,7 @@ not know the outcome of.
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,12 +20,21 @@ from headrace_ingest.http.mlflow.shapes import points
 from headrace_storage.catalog.pages import page_key, page_token
 from headrace_storage.errors import InvalidArgumentError
 from headrace_storage.history import MANY, History
+from headrace_storage.scan import Scans, Selection
+from headrace_storage.segments.choice import FIRST
 from headrace_storage.segments.logged import Columns
+from headrace_storage.visibility import LAST
 
 MAX_BULK_RUNS: Final = 100
 MAX_BULK_POINTS: Final = 25_000
 MAX_POINTS_A_RUN: Final = 2500
 """MLflow's bounds."""
+
+STRETCH: Final = 1 << 20
+"""Points of a long history that are thinned together."""
+
+_THIN: Final = 1 << 14
+"""What is left of them: more than any answer has of all."""
 
 _LARGEST: Final = (1 << 31) - 1
 
@@ -40,8 +50,9 @@ class _Cut(NamedTuple):
 class MetricRoutes:
     """``metrics/...``."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, scans: Scans) -> None:
         self._history = history
+        self._scans = scans
 
     async def get_history(self, given: Given) -> Response:
         """All points of a key, or a page of them. No such run: none."""
@@ -90,21 +101,44 @@ class MetricRoutes:
         cut = _Cut(first, last, given.page_size(MAX_POINTS_A_RUN, MAX_POINTS_A_RUN))
         texts: list[str] = []
         for run_id in run_ids:
-            found = await self._read(run_id, key)
+            id_ = _run_id(run_id)
+            found = await self._history.columns(id_, key) if id_ else ()
+            if found is None:
+                found = await self._thinned(id_, key, cut)
             texts += await asyncio.to_thread(_some, key, run_id, found, cut)
         return _json(_listed(texts, ""))
 
+    async def _thinned(self, run_id: str, key: str, cut: _Cut) -> Sequence[Columns]:
+        """The ends and extremes of each stretch of a history that memory should not hold."""
+        first = FIRST if cut.first_step is None else cut.first_step
+        last = LAST if cut.last_step is None else cut.last_step
+        thinned: list[Columns] = []
+        stretch: list[Columns] = []
+        async with aclosing(self._scans.scan(Selection([run_id], [key], (first, last)))) as pieces:
+            async for piece in pieces:
+                part = piece.part
+                stretch.append(Columns(part.step, part.timestamp, part.value))
+                if sum(len(columns.step) for columns in stretch) >= STRETCH:
+                    thinned.append(await asyncio.to_thread(_thin, stretch))
+                    stretch = []
+        return [*thinned, *stretch]
+
     async def _read(self, run_id: str, key: str) -> Sequence[Columns]:
-        try:
-            id_ = UUID(hex=run_id).hex
-        except ValueError:
-            return ()
-        found = await self._history.columns(id_, key)
+        id_ = _run_id(run_id)
+        found = await self._history.columns(id_, key) if id_ else ()
         if found is None:
             raise InvalidArgumentError(
                 "metric_key", f"has more than {MANY} points in run {id_}; read it by Headrace's client"
             )
         return found
+
+
+def _run_id(given: str) -> str:
+    """The id as it is stored; "": it is none."""
+    try:
+        return UUID(hex=given).hex
+    except ValueError:
+        return ""
 
 
 def by_time(parts: Sequence[Columns]) -> Columns:
@@ -131,6 +165,11 @@ def sample(columns: Columns, most: int) -> NDArray[np.intp]:
     present = numbers[np.append(edges[1:], count) - 1] - before
     largest = edges + np.maximum(present, 1) - 1
     return np.unique(np.concatenate((order[edges], order[largest], [0, count - 1])))
+
+
+def _thin(parts: Sequence[Columns]) -> Columns:
+    joined = _joined(parts)
+    return _taken(joined, sample(joined, _THIN))
 
 
 def _some(key: str, run_id: str, parts: Sequence[Columns], cut: _Cut) -> list[str]:

@@ -25,6 +25,7 @@ from headrace_ingest.own_writer import OwnWriter
 from headrace_ingest.tracking import TrackingService
 from headrace_storage.catalog.runs import Runs
 from headrace_storage.history import History
+from headrace_storage.scan import Scans
 
 VERSION: Final = "3.17.2"
 """The version of MLflow whose API this is."""
@@ -60,6 +61,7 @@ class Parts(NamedTuple):
     models: ModelsService
     largest: int
     """Bytes that an artifact may have."""
+    scans: Scans
 
 
 def mlflow_routes(parts: Parts, serves: Serves = ALL) -> list[BaseRoute]:
@@ -114,7 +116,7 @@ def _table(parts: Parts) -> list[tuple[str, str, Method]]:
     runs = RunRoutes(parts.tracking, parts.runs, stages)
     log = RunLog(parts.writer, stages)
     logging, inputs = LoggingRoutes(log, parts.runs, stages), InputRoutes(log, parts.models)
-    metrics = MetricRoutes(parts.history)
+    metrics = MetricRoutes(parts.history, parts.scans)
     artifacts = ArtifactRoutes(parts.artifacts, parts.runs)
     return [
         ("POST", "experiments/create", experiments.create),
