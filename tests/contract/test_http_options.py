@@ -136,7 +136,7 @@ async def test_files_as_pages_ask_for_them(tmp_path: Path, database_url: str) ->
             (await daemon.ask("POST", f"{upload}../a", b"x"), 400),
             (await daemon.ask("POST", upload, b"x"), 400),
             (await daemon.ask("POST", f"{upload}b", content_length="0"), 400),
-            (await daemon.ask("POST", f"{PAGES}upload-artifact?path=b", b"x"), 404),
+            (await daemon.ask("POST", f"{PAGES}upload-artifact?path=b", b"x"), 400),
             (await daemon.ask("GET", f"/get-artifact?run_id={run}&path=in"), 404),
             (await daemon.ask("GET", f"/get-artifact?run_id={run}&path=../x"), 400),
             (await daemon.ask("GET", f"/get-artifact?run_id={run}"), 400),

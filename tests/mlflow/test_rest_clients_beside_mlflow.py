@@ -179,7 +179,19 @@ def files(side: Side) -> None:
     side.refused(module.artifacts.load_text, f"{uri}/nothing")
 
 
-@pytest.mark.parametrize("scenario", [runs, asynchronous, histories, files])
+def files_in_parts(side: Side) -> None:
+    """Asked to send and fetch in parts, the client falls back where the server cannot."""
+    module, client = side.module, side.client
+    run_id = client.create_run("0").info.run_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+        patch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
+        patch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "10")
+        client.log_text(run_id, "text" * 100, "a.txt")
+        side.noted.append(module.artifacts.load_text(f"runs:/{run_id}/a.txt"))
+
+
+@pytest.mark.parametrize("scenario", [runs, asynchronous, histories, files, files_in_parts])
 def test_logging(play: Play, scenario: Callable[[Side], None]) -> None:
     play(scenario)
 

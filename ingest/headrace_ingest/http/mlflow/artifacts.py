@@ -50,7 +50,9 @@ class ArtifactRoutes:
         """Stores a file, which is not empty."""
         query = request.query_params
         path = checked(query.get("path", ""))
-        run = await self._runs.get_run(query.get("run_uuid", ""))
+        if not query.get("run_uuid"):
+            raise InvalidArgumentError("run_uuid", "is missing")
+        run = await self._runs.get_run(query["run_uuid"])
         if request.headers.get("content-length") == "0":
             raise InvalidArgumentError("data", "is missing")
         request.scope[LIMIT] = _LARGEST

@@ -102,13 +102,12 @@ class MetricRoutes:
         texts: list[str] = []
         for run_id in run_ids:
             id_ = _run_id(run_id)
-            found = await self._history.columns(id_, key) if id_ else ()
-            if found is None:
-                found = await self._thinned(id_, key, cut)
+            whole = await self._history.columns(id_, key) if id_ else []
+            found = await self._thinned(id_, key, cut) if whole is None else whole
             texts += await asyncio.to_thread(_some, key, run_id, found, cut)
         return _json(_listed(texts, ""))
 
-    async def _thinned(self, run_id: str, key: str, cut: _Cut) -> Sequence[Columns]:
+    async def _thinned(self, run_id: str, key: str, cut: _Cut) -> list[Columns]:
         """The ends and extremes of each stretch of a history that memory should not hold."""
         first = FIRST if cut.first_step is None else cut.first_step
         last = LAST if cut.last_step is None else cut.last_step
