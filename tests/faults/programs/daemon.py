@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from headrace_ingest import app, folder, housekeeping, incarnation, main
+from headrace_ingest import assembly, folder, housekeeping, incarnation, main
 from headrace_storage import failpoints
 from headrace_storage.collect import Collector
 from headrace_storage.compact import Compactor
@@ -34,7 +34,7 @@ def hurry() -> None:
     folder.LOCK, folder.ADDRESS = f"{NAME}.lock", f"{NAME}.json"  # type: ignore[misc]
     incarnation.HEARTBEAT = 0.5  # type: ignore[misc]
     housekeeping.LEASE_SECONDS = 3.0  # type: ignore[misc]
-    app.PRUNE_INTERVAL = 2.0  # type: ignore[misc]
+    assembly.PRUNE_INTERVAL = 2.0  # type: ignore[misc]
     hurried = {
         "Fold": partial(Fold, interval=0.3),
         "Compactor": partial(Compactor, interval=0.5, rest=0.5),
@@ -42,7 +42,7 @@ def hurry() -> None:
         "Collector": partial(Collector, interval=1.0, grace=2.0, dead_after=4.0),
     }
     for name, task in hurried.items():
-        setattr(app, name, task)
+        setattr(assembly, name, task)
 
 
 if __name__ == "__main__":
