@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.workloads import (
     artifacts,
+    artifacts_peers,
     batch,
     call_cost,
     charts,
@@ -60,6 +61,7 @@ HEAVY: dict[str, Workload] = {
     "workers": workers.run,
     "artifacts-large": artifacts.large,
     "artifacts-small": artifacts.small,
+    "artifacts-peers": artifacts_peers.run,
     "training-loss": training.loss,
     "training-checkpoint": training.checkpoint,
 }
