@@ -15,7 +15,7 @@ from benchmarks import machine
 from benchmarks.peers.servers import mlflow_server
 from benchmarks.workloads.artifacts import SMALL_BYTES, copied, measured
 
-LARGE = 512 << 20
+LARGE = 256 << 20
 SMALL_FILES = 1_000
 
 CLIENT = """
@@ -51,7 +51,7 @@ print(json.dumps(told))
 
 
 def run(points: int) -> dict[str, float]:
-    """A file of 512 MiB and 1,000 small ones: ours, MLflow's proxied artifacts, ``cp`` and a sync."""
+    """A file of 256 MiB and 1,000 small ones: ours, MLflow's proxied artifacts, ``cp`` and a sync."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
         folder = Path(name)
         large, many = folder / "large", folder / "many"
