@@ -54,6 +54,7 @@ def _link(message: models_pb2.LinkMetric) -> lineage.LinkMetric:
         message.model_id,
         message.dataset_name,
         message.dataset_digest,
+        message.only,
     )
 
 

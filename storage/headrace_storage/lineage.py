@@ -46,6 +46,8 @@ class LinkMetric(NamedTuple):
     model_id: str
     dataset_name: str = ""
     dataset_digest: str = ""
+    only: bool = False
+    """It does not follow that the run uses the model."""
 
 
 class Lineage(NamedTuple):

@@ -56,6 +56,13 @@ async def test_a_model_that_a_run_made_is_none_that_it_used(daemon: Daemon) -> N
     assert (lineage.inputs, lineage.outputs) == ([], [ModelStep(model, 3)])
 
 
+async def test_a_point_may_say_nothing_of_what_the_run_uses(daemon: Daemon) -> None:
+    run, model = uuid4().hex, (await make(daemon)).model_id
+    await log(daemon, run, CREATE, LinkMetric("acc", 0.5, 1000, 3, model, only=True))
+    assert len((await LoggedModels(daemon.database).get(model)).metrics) == 1
+    assert not (await daemon.runs.get_run(run)).lineage.inputs
+
+
 async def test_the_same_request_makes_one_model(daemon: Daemon) -> None:
     models = LoggedModels(daemon.database)
     new = NewModel("0", "forest", f"m-{uuid4().hex}", params={"a": "1"})

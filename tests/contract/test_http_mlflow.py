@@ -163,6 +163,7 @@ async def test_files_of_a_run(served: Served) -> None:
     assert (await served.ask("DELETE", f"{root}/a")).json == {}
     assert (await served.ask("GET", f"{root}/a/b.bin")).status == 404
     assert "files" not in await served.get("artifacts/list", run_id=other)
+    assert (await served.ask("GET", root)).status == 404  # what clients ask to download nothing
 
 
 async def test_the_rest_is_no_endpoint(served: Served) -> None:

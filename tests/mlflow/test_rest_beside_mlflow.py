@@ -362,6 +362,8 @@ def test_artifacts(both: Both) -> None:
     both.get("artifacts/list", run_id="$r")
     for change in ({"path": ".."}, {"path": "/etc"}, {"run_id": NOBODY}, {"run_id": ""}, {"path": "nothing"}):
         both.get("artifacts/list", **({"run_id": "$r"} | change))
+    # What clients ask to download a folder that has nothing in it.
+    both.same("GET", "/api/2.0/mlflow-artifacts/artifacts/$e/$r/artifacts", {})
 
 
 def test_runs_are_deleted(both: Both) -> None:

@@ -94,6 +94,7 @@ def test_points_of_models(both: Both) -> None:
     plain = [{"key": f"b{n}", "value": n / 2, "timestamp": BEGIN, "step": n} for n in range(3)]
     both.post("runs/log-batch", {"run_id": "$other", "metrics": [plain[0], plain[1] | mine, plain[2] | mine]})
     both.ask("GET", ONE, **mine)
+    both.get("runs/get", run_id="$other")  # which does not use it: clients say what a run uses
     both.get("metrics/get-history", run_id="$other", metric_key="b1")
     both.post("runs/log-metric", point | {"model_id": 5})
     (_, found), (_, nothing) = both.unlike(

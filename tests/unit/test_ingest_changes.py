@@ -56,6 +56,10 @@ def _dataset(tags: dict[str, str] | None = None, **fields: str) -> dict[str, Any
             {"link_metric": models_pb2.LinkMetric(key="k", value=1.5, timestamp=3, step=-4, model_id="m")},
             lineage.LinkMetric("k", 1.5, 3, -4, "m"),
         ),
+        (
+            {"link_metric": models_pb2.LinkMetric(key="k", model_id="m", only=True)},
+            lineage.LinkMetric("k", 0, 0, 0, "m", only=True),
+        ),
     ],
 )
 def test_a_change_is_translated(message: dict[str, Any], change: model.RunChange) -> None:

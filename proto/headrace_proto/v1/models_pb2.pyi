@@ -71,7 +71,7 @@ class LogModels(_message.Message):
     def __init__(self, inputs: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ...) -> None: ...
 
 class LinkMetric(_message.Message):
-    __slots__ = ("key", "value", "timestamp", "step", "model_id", "dataset_name", "dataset_digest")
+    __slots__ = ("key", "value", "timestamp", "step", "model_id", "dataset_name", "dataset_digest", "only")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class LinkMetric(_message.Message):
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: float
     timestamp: int
@@ -86,7 +87,8 @@ class LinkMetric(_message.Message):
     model_id: str
     dataset_name: str
     dataset_digest: str
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[int] = ..., step: _Optional[int] = ..., model_id: _Optional[str] = ..., dataset_name: _Optional[str] = ..., dataset_digest: _Optional[str] = ...) -> None: ...
+    only: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[int] = ..., step: _Optional[int] = ..., model_id: _Optional[str] = ..., dataset_name: _Optional[str] = ..., dataset_digest: _Optional[str] = ..., only: bool = ...) -> None: ...
 
 class ListDatasetsRequest(_message.Message):
     __slots__ = ("experiment_ids",)

@@ -110,6 +110,8 @@ class Ledger:
     inputs: dict[tuple[str, str, str], LogDataset] = field(default_factory=dict)
     run_models: dict[tuple[str, bool, str], int] = field(default_factory=dict)
     links: dict[LinkKey, float] = field(default_factory=dict)
+    users: set[tuple[str, str]] = field(default_factory=set)
+    """Run id, and a model that it uses unless it made it."""
 
     def apply(self, change: Change) -> Reject | None:
         """Take ``change`` into account, or say why it is refused."""
@@ -196,6 +198,8 @@ class Ledger:
             return refused(change, "RESOURCE_DOES_NOT_EXIST", message)
         place = (link.timestamp, link.step, link.dataset_name, link.dataset_digest)
         self.links[link.model_id, link.key, *place, change.run_id] = link.value
+        if not link.only:
+            self.users.add((change.run_id, link.model_id))
         return None
 
     def _tag(self, run_id: str, key: str, value: str | None) -> None:

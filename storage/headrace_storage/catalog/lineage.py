@@ -64,7 +64,7 @@ async def write_lineage(connection: Connection, ledger: Ledger) -> None:
         ],
         "write_run_models": [(*key, step) for key, step in ledger.run_models.items()],
         "write_links": [(*key[:2], value, *key[2:]) for key, value in ledger.links.items()],
-        "use_linked_models": [(key[-1], key[0]) for key in ledger.links],
+        "use_linked_models": list(ledger.users),
     }
     for name, rows in statements.items():
         if rows:

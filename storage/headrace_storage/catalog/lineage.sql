@@ -29,7 +29,7 @@ DO UPDATE SET value = excluded.value
 -- name: use_linked_models
 -- A run uses a model whose points it logs, unless it made it.
 INSERT INTO run_models (run_id, output, model_id, step)
-SELECT DISTINCT run_id, false, model_id, 0 FROM unnest($1::uuid[], $2::text[]) AS given (run_id, model_id)
+SELECT run_id, false, model_id, 0 FROM unnest($1::uuid[], $2::text[]) AS given (run_id, model_id)
 WHERE NOT EXISTS (
     SELECT FROM run_models AS made WHERE made.run_id = given.run_id AND made.model_id = given.model_id AND made.output
 )

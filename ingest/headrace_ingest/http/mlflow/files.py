@@ -49,6 +49,8 @@ class FileRoutes:
     async def download(self, request: Request) -> Response:
         """A file, or a range of it."""
         place, path = await self._place(request.path_params["path"])
+        if not path:  # how clients download a folder that has nothing in it
+            raise NotFoundError("artifact", request.path_params["path"][:200])
         return await send_file(place, checked(path))
 
     async def upload(self, request: Request) -> Response:

@@ -159,6 +159,7 @@ class PointColumns:
             link.model_id = model_id
             link.dataset_name = given.text("dataset_name")
             link.dataset_digest = given.text("dataset_digest")
+            link.only = True
             self.links.append(change)
 
     def points(self) -> Points:

@@ -1,0 +1,13 @@
+"""A function whose calls are traced, inside a run."""
+
+import mlflow
+
+
+@mlflow.trace
+def double(number: int) -> int:
+    return 2 * number
+
+
+with mlflow.start_run():
+    mlflow.log_metric("before", 1)
+    mlflow.log_metric("after", double(21))
