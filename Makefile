@@ -8,6 +8,12 @@ PY := .venv/bin/python
 READY := .venv/.ready
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+# Environments with MLflow: it bounds versions, so they are of their own.
+AUTOLOG_PY := .cache/autolog-venv/bin/python
+AUTOLOG_READY := .cache/autolog-venv/.ready
+MLFLOW_PY := .cache/mlflow-venv/bin/python
+MLFLOW_READY := .cache/mlflow-venv/.ready
+
 PROTO_FILES := $(wildcard proto/headrace_proto/v1/*.proto)
 PROTO_PY := .cache/proto-venv/bin/python
 PROTO_READY := .cache/proto-venv/.ready
@@ -31,11 +37,14 @@ serve: $(READY) ## Start a daemon on ./data, port 7070
 test: $(READY) ## Run all tests (ARGS="-k name" passes options to pytest; "-n 0" keeps to one process)
 	@$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
+.PHONY: test-autolog
+test-autolog: $(AUTOLOG_READY) ## Train with MLflow's autologging of scikit-learn, XGBoost and LightGBM, here and at MLflow
+	@HEADRACE_TEST_AUTOLOG="sklearn xgboost lightgbm" $(AUTOLOG_PY) -m pytest tests/autolog $(ARGS)
+
 .PHONY: test-mlflow
-test-mlflow: ## Compare with MLflow itself, in an environment with both, and run its guides' examples
-	@sh tools/make_venv .cache/mlflow-venv $(PYTHON)
-	@.cache/mlflow-venv/bin/python $(PIP_INSTALL) -e '.[test,test-mlflow]'
-	@.cache/mlflow-venv/bin/python -m pytest tests/mlflow tests/reference_examples $(ARGS)
+test-mlflow: $(MLFLOW_READY) ## Compare with MLflow itself: all calls, its guides' examples, and autologging of all frameworks
+	@HEADRACE_TEST_AUTOLOG="sklearn xgboost lightgbm statsmodels lightning keras" \
+	    $(MLFLOW_PY) -m pytest tests/mlflow tests/reference_examples tests/autolog $(ARGS)
 
 .PHONY: test-artifacts
 test-artifacts: $(READY) ## Cut uploads and downloads at 100 random bytes; measure 2 GiB and 10,000 small files
@@ -126,6 +135,12 @@ $(READY): pyproject.toml constraints.txt
 	@sh tools/make_venv .venv $(PYTHON)
 	@echo "installing into .venv ..."
 	@PIP_CONSTRAINT=constraints.txt $(PY) $(PIP_INSTALL) -e '.[examples,lint,test]'
+	@touch $@
+
+$(AUTOLOG_READY) $(MLFLOW_READY): .cache/%-venv/.ready: pyproject.toml constraints-mlflow.txt
+	@sh tools/make_venv .cache/$*-venv $(PYTHON)
+	@echo "installing into .cache/$*-venv ..."
+	@PIP_CONSTRAINT=constraints-mlflow.txt .cache/$*-venv/bin/python $(PIP_INSTALL) -e '.[test,test-$*]'
 	@touch $@
 
 $(PROTO_READY): Makefile

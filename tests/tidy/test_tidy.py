@@ -66,8 +66,9 @@ def test_nothing_of_one_machine_is_committed(what: str) -> None:
     assert not found
 
 
-def test_constraints_are_names_and_versions() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-mlflow.txt"])
+def test_constraints_are_names_and_versions(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
     assert pins == sorted(pins, key=str.lower)

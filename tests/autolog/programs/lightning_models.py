@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torch.utils.data import DataLoader, TensorDataset
 
 
-class Network(lightning.LightningModule):
+class Network(lightning.LightningModule):  # type: ignore[misc]  # it has no types here
     def __init__(self) -> None:
         super().__init__()
         self.layers = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
