@@ -124,7 +124,7 @@ class _Reader:
 
     def _text(self, path: Path) -> Any:
         if path.suffix == ".html":  # a search of a grid shows how long it took
-            return re.sub(r"\d+\.[\d.]+(e-\d+)?", "<number>", path.read_text())
+            return re.sub(r" *\d+\.[\d.]*(e-\d+)? *", "<number>", path.read_text())
         if path.suffix != ".csv":
             return self._plain(path.read_text())
         rows = csv.DictReader(path.read_text().splitlines())
