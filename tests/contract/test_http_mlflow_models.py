@@ -88,6 +88,24 @@ async def test_points_of_a_model(served: Served) -> None:
     assert await served.points(run, "b") == []
 
 
+async def test_models_that_older_clients_record_are_a_tag(served: Served) -> None:
+    run = await served.run()
+    model = {"artifact_path": "m" * 1000, "flavors": {}, "utc_time_created": "now", "run_id": run}
+
+    async def recorded() -> list[str]:
+        (found,) = (await served.post("runs/search", experiment_ids=["0"]))["runs"]
+        tags = {tag["key"]: tag["value"] for tag in found["data"]["tags"]}
+        return [each["model_uuid"] for each in json.loads(tags["mlflow.log-model.history"])]
+
+    await served.post("runs/set-tag", run_id=run, key="mlflow.log-model.history", value="{")
+    for number in range(10):
+        said = json.dumps(model | {"model_uuid": f"u{number}"})
+        await served.post("runs/log-model", run_id=run, model_json=said)
+    assert await recorded() == [f"u{number}" for number in range(3, 10)]  # as many as a tag holds
+    status, _ = await asked(served, "POST", "runs/log-model", run_id=run, model_json="[")
+    assert status == 400
+
+
 async def test_a_logged_model(served: Served) -> None:
     tags = [{"key": "t", "value": "1"}]
     model = await new_model(served, name="tree", params=[{"key": "p", "value": "1"}], tags=tags)

@@ -15,6 +15,7 @@ from headrace_ingest.http.mlflow.logged_models import LoggedModelRoutes
 from headrace_ingest.http.mlflow.logging import LoggingRoutes
 from headrace_ingest.http.mlflow.metrics import MetricRoutes
 from headrace_ingest.http.mlflow.model_versions import ModelVersionRoutes
+from headrace_ingest.http.mlflow.recorded_models import RecordedModelRoutes
 from headrace_ingest.http.mlflow.registered_models import RegisteredModelRoutes
 from headrace_ingest.http.mlflow.run_log import RunLog
 from headrace_ingest.http.mlflow.runs import RunRoutes
@@ -140,6 +141,7 @@ def _table(parts: Parts) -> list[tuple[str, str, Method]]:
         ("POST", "runs/set-tag", logging.set_tag),
         ("POST", "runs/delete-tag", logging.delete_tag),
         ("POST", "runs/log-batch", logging.log_batch),
+        ("POST", "runs/log-model", RecordedModelRoutes(log, parts.runs, stages).log_model),
         ("GET", "metrics/get-history", metrics.get_history),
         ("GET", "metrics/get-history-bulk", metrics.get_history_bulk),
         ("GET", "metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
