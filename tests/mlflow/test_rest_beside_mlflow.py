@@ -367,29 +367,6 @@ def test_artifacts(both: Both) -> None:
     both.same("GET", "/api/2.0/mlflow-artifacts/artifacts/$e/$r/artifacts", {})
 
 
-def test_models_that_older_clients_record(both: Both) -> None:
-    created = both.post("runs/create", {"experiment_id": "$e", "start_time": 5, "run_name": "older"})
-    both.remember("older", created, "run", "info", "run_id")
-    flavors = {"spark": {"code": None, "config": {"a": 1}, "version": "4"}, "python_function": {}}
-    model = {"artifact_path": "m", "flavors": flavors, "utc_time_created": "2026-01-01 00:00:00.5"}
-    for number in range(2):
-        said = model | {"run_id": "$older", "model_uuid": f"u{number}", "mlflow_version": "2.9.0"}
-        both.post("runs/log-model", {"run_id": "$older", "model_json": json.dumps(said)})
-        both.get("runs/get", run_id="$older")
-    whole = json.dumps(model | {"run_id": NOBODY, "model_uuid": "u"})
-    for fields in (
-        {},
-        {"run_id": "$older"},
-        {"run_id": "$older", "model_json": "{"},
-        {"run_id": "$older", "model_json": json.dumps(model)},
-        {"run_id": NOBODY, "model_json": whole},
-        {"model_json": whole},
-    ):
-        both.post("runs/log-model", fields)
-    for wrong in ("[]", "5", json.dumps(model | {"run_id": "$older", "flavors": 5})):
-        both.fails_there("POST", "runs/log-model", {"run_id": "$older", "model_json": wrong})
-
-
 def test_runs_are_deleted(both: Both) -> None:
     both.remember(
         "gone", both.post("runs/create", {"experiment_id": "$e", "start_time": 1}), "run", "info", "run_id"

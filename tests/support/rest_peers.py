@@ -139,5 +139,5 @@ def is_of_models(path: str) -> bool:
     return (
         path.startswith((API, PAGES))
         and not path.endswith("/artifacts/files")  # no JSON
-        and re.search("models|model-versions|datasets|inputs|outputs", path) is not None
+        and re.search("models|model-versions|log-model|datasets|inputs|outputs", path) is not None
     )

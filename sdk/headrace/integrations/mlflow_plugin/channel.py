@@ -218,6 +218,7 @@ def _link(metric: Any, model_id: str, dataset_name: str, dataset_digest: str) ->
             model_id=model_id,
             dataset_name=dataset_name,
             dataset_digest=dataset_digest,
+            only=True,
         )
     )
 
