@@ -4,7 +4,6 @@ Messages are for people and differ. Ids, times and page tokens are compared by w
 MLflow: ``make test-mlflow``.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
