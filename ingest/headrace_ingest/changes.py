@@ -60,7 +60,7 @@ def create_run(message: tracking_pb2.CreateRun) -> model.CreateRun:
     _check("experiment_name", text_problem(message.experiment_name, MAX_NAME_LENGTH))
     _check("run_name", text_problem(message.run_name, MAX_NAME_LENGTH))
     _check("user_id", text_problem(message.user_id, MAX_NAME_LENGTH))
-    _check_time("start_time", message.start_time)
+    check_time("start_time", message.start_time)
     if message.fork_from and not _RUN_ID.fullmatch(message.fork_from):
         raise InvalidArgumentError("fork_from", "is not 32 lower-case hexadecimal digits")
     return model.CreateRun(
@@ -99,7 +99,7 @@ def experiment_name(name: str) -> str:
 def _start_attempt(message: tracking_pb2.StartAttempt) -> model.StartAttempt:
     _check("token", text_problem(message.token, MAX_TOKEN_LENGTH) if message.token else "is empty")
     _check("process_id", text_problem(message.process_id, MAX_TOKEN_LENGTH))
-    _check_time("start_time", message.start_time)
+    check_time("start_time", message.start_time)
     step = message.resume_from_step if message.HasField("resume_from_step") else None
     if step == _LEAST_STEP:
         raise InvalidArgumentError("resume_from_step", "is the least step there is: start a new run instead")
@@ -111,7 +111,7 @@ def _end_run(message: tracking_pb2.EndRun) -> model.EndRun:
         raise InvalidArgumentError("status", f"is {message.status}, which ends no run")
     _check("token", text_problem(message.token, MAX_TOKEN_LENGTH))
     _check("process_id", text_problem(message.process_id, MAX_TOKEN_LENGTH))
-    _check_time("end_time", message.end_time)
+    check_time("end_time", message.end_time)
     return model.EndRun(_ENDED[message.status], message.end_time, message.token, message.process_id)
 
 
@@ -120,7 +120,8 @@ def _check_pair(kind: str, key: str, value: str, bound: int) -> None:
     _check(f"{kind} {key!r}", text_problem(value, bound))
 
 
-def _check_time(argument: str, value: int) -> None:
+def check_time(argument: str, value: int) -> None:
+    """Ms since the epoch. :class:`InvalidArgumentError` if ``value`` is none."""
     if not 0 <= value <= MAX_TIMESTAMP:
         raise InvalidArgumentError(argument, f"is {value} ms, the bounds are 0 and {MAX_TIMESTAMP}")
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from headrace_proto.limits import MAX_TIMESTAMP
 from headrace_proto.v1 import models_pb2 as pb
 from headrace_storage import registered
 from headrace_storage.errors import InvalidArgumentError
@@ -14,11 +15,28 @@ _STATUS: Final = {
 _STATUS_OF: Final = {message: status for status, message in _STATUS.items()}
 
 
+_LARGEST_VERSION: Final = 2**31 - 1
+"""Of the versions that come from elsewhere: MLflow's databases hold no larger one."""
+
+
 def status_of(message: pb.LoggedModelStatus) -> registered.ModelStatus:
     """The status that a model gets."""
     if message not in _STATUS_OF:
         raise InvalidArgumentError("status", f"is {message}, which is none")
     return _STATUS_OF[message]
+
+
+def created(time: int) -> int | None:
+    """When something was made, in ms since the epoch; ``None``: now."""
+    if not 0 <= time <= MAX_TIMESTAMP:
+        raise InvalidArgumentError("creation_time", f"is {time} ms, the bounds are 0 and {MAX_TIMESTAMP}")
+    return time or None
+
+
+def _number(version: int) -> int:
+    if not 0 <= version <= _LARGEST_VERSION:
+        raise InvalidArgumentError("version", f"is {version}, the bounds are 1 and {_LARGEST_VERSION}")
+    return version
 
 
 def new_model(message: pb.CreateLoggedModelRequest) -> registered.NewModel:
@@ -32,6 +50,7 @@ def new_model(message: pb.CreateLoggedModelRequest) -> registered.NewModel:
         creator_id=message.creator_id,
         params=dict(message.params),
         tags=dict(message.tags),
+        creation_time=created(message.creation_time),
     )
 
 
@@ -67,6 +86,8 @@ def new_version(message: pb.CreateModelVersionRequest) -> registered.NewVersion:
         model_id=message.model_id,
         user_id=message.user_id,
         tags=dict(message.tags),
+        number=_number(message.version),
+        creation_time=created(message.creation_time),
     )
 
 

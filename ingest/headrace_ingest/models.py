@@ -119,7 +119,8 @@ class ModelsService:
 
     async def create_registered_model(self, request: pb.CreateRegisteredModelRequest) -> pb.RegisteredModel:
         """A new registered model."""
-        made = await self._registry.create(request.name, request.description, dict(request.tags))
+        created = messages.created(request.creation_time)
+        made = await self._registry.create(request.name, request.description, dict(request.tags), created)
         return messages.registered_model(made)
 
     async def get_registered_model(self, request: pb.GetRegisteredModelRequest) -> pb.RegisteredModel:

@@ -129,7 +129,15 @@ class TrackingService:
             raise InvalidArgumentError("artifact_location", problem)
         self._locations.check(location)
         name, tags = changes.experiment_name(request.name), changes.tags(request.tags)
-        return messages.experiment(await self._experiments.create(name, location, tags))
+        changes.check_time("creation_time", request.creation_time)
+        made = await self._experiments.create(
+            name,
+            location,
+            tags,
+            experiment_id=request.experiment_id,
+            creation_time=request.creation_time,
+        )
+        return messages.experiment(made)
 
     async def get_experiment(self, request: pb.GetExperimentRequest) -> pb.Experiment:
         """An experiment by id or name."""

@@ -37,6 +37,7 @@ class NewModel(NamedTuple):
     creator_id: str = ""
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
+    creation_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class LoggedModel:
 
 
 class NewVersion(NamedTuple):
-    """A version of a registered model to be made."""
+    """A version of a registered model to be made. ``number``: 0 is the next one."""
 
     name: str
     source: str
@@ -71,6 +72,8 @@ class NewVersion(NamedTuple):
     model_id: str = ""
     user_id: str = ""
     tags: Mapping[str, str] = {}
+    number: int = 0
+    creation_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class ModelMetric(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[int] = ..., step: _Optional[int] = ..., dataset_name: _Optional[str] = ..., dataset_digest: _Optional[str] = ..., run_id: _Optional[str] = ...) -> None: ...
 
 class CreateLoggedModelRequest(_message.Message):
-    __slots__ = ("model_id", "experiment_id", "name", "source_run_id", "model_type", "params", "tags", "creator_id")
+    __slots__ = ("model_id", "experiment_id", "name", "source_run_id", "model_type", "params", "tags", "creator_id", "creation_time")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +203,7 @@ class CreateLoggedModelRequest(_message.Message):
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     CREATOR_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATION_TIME_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     experiment_id: str
     name: str
@@ -211,7 +212,8 @@ class CreateLoggedModelRequest(_message.Message):
     params: _containers.ScalarMap[str, str]
     tags: _containers.ScalarMap[str, str]
     creator_id: str
-    def __init__(self, model_id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., name: _Optional[str] = ..., source_run_id: _Optional[str] = ..., model_type: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., tags: _Optional[_Mapping[str, str]] = ..., creator_id: _Optional[str] = ...) -> None: ...
+    creation_time: int
+    def __init__(self, model_id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., name: _Optional[str] = ..., source_run_id: _Optional[str] = ..., model_type: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., tags: _Optional[_Mapping[str, str]] = ..., creator_id: _Optional[str] = ..., creation_time: _Optional[int] = ...) -> None: ...
 
 class GetLoggedModelRequest(_message.Message):
     __slots__ = ("model_id", "allow_deleted")
@@ -369,7 +371,7 @@ class ModelVersion(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., creation_time: _Optional[int] = ..., last_update_time: _Optional[int] = ..., description: _Optional[str] = ..., current_stage: _Optional[str] = ..., source: _Optional[str] = ..., run_id: _Optional[str] = ..., run_link: _Optional[str] = ..., status: _Optional[str] = ..., status_message: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., aliases: _Optional[_Iterable[str]] = ..., model_id: _Optional[str] = ..., user_id: _Optional[str] = ..., storage_location: _Optional[str] = ...) -> None: ...
 
 class CreateRegisteredModelRequest(_message.Message):
-    __slots__ = ("name", "description", "tags")
+    __slots__ = ("name", "description", "tags", "creation_time")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -380,10 +382,12 @@ class CreateRegisteredModelRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    CREATION_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    creation_time: int
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., creation_time: _Optional[int] = ...) -> None: ...
 
 class GetRegisteredModelRequest(_message.Message):
     __slots__ = ("name",)
@@ -431,7 +435,7 @@ class ChangeRegisteredModelRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., description: _Optional[str] = ..., set_tags: _Optional[_Union[ChangeRegisteredModelRequest.Texts, _Mapping]] = ..., delete_tag: _Optional[str] = ..., set_alias: _Optional[_Union[ChangeRegisteredModelRequest.Alias, _Mapping]] = ..., delete_alias: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class CreateModelVersionRequest(_message.Message):
-    __slots__ = ("name", "source", "run_id", "run_link", "description", "model_id", "tags", "user_id")
+    __slots__ = ("name", "source", "run_id", "run_link", "description", "model_id", "tags", "user_id", "version", "creation_time")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -447,6 +451,8 @@ class CreateModelVersionRequest(_message.Message):
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CREATION_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     source: str
     run_id: str
@@ -455,7 +461,9 @@ class CreateModelVersionRequest(_message.Message):
     model_id: str
     tags: _containers.ScalarMap[str, str]
     user_id: str
-    def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ..., run_id: _Optional[str] = ..., run_link: _Optional[str] = ..., description: _Optional[str] = ..., model_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ...) -> None: ...
+    version: int
+    creation_time: int
+    def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ..., run_id: _Optional[str] = ..., run_link: _Optional[str] = ..., description: _Optional[str] = ..., model_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ..., version: _Optional[int] = ..., creation_time: _Optional[int] = ...) -> None: ...
 
 class GetModelVersionRequest(_message.Message):
     __slots__ = ("name", "version", "alias")

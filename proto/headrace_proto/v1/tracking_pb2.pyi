@@ -143,7 +143,7 @@ class MetricSummary(_message.Message):
     def __init__(self, key: _Optional[str] = ..., last: _Optional[_Union[Metric, _Mapping]] = ..., first: _Optional[_Union[Metric, _Mapping]] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., count: _Optional[int] = ..., nan_count: _Optional[int] = ...) -> None: ...
 
 class CreateExperimentRequest(_message.Message):
-    __slots__ = ("name", "artifact_location", "tags")
+    __slots__ = ("name", "artifact_location", "tags", "experiment_id", "creation_time")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -154,10 +154,14 @@ class CreateExperimentRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_LOCATION_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATION_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     artifact_location: str
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., artifact_location: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    experiment_id: str
+    creation_time: int
+    def __init__(self, name: _Optional[str] = ..., artifact_location: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., experiment_id: _Optional[str] = ..., creation_time: _Optional[int] = ...) -> None: ...
 
 class GetExperimentRequest(_message.Message):
     __slots__ = ("experiment_id", "name")

@@ -40,17 +40,35 @@ class Experiments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, name: str, artifact_location: str, tags: Mapping[str, str]) -> Experiment:
+    async def create(
+        self,
+        name: str,
+        artifact_location: str,
+        tags: Mapping[str, str],
+        *,
+        experiment_id: str = "",
+        creation_time: int = 0,
+    ) -> Experiment:
         """A new experiment; an empty ``artifact_location`` is Headrace's own store.
 
+        ``experiment_id`` and ``creation_time`` (ms since the epoch) are those of one that comes from elsewhere.
+
         Raises:
-            AlreadyExistsError: the name is taken, maybe by a deleted experiment.
+            AlreadyExistsError: the name is taken, maybe by a deleted experiment, or the id.
             InvalidArgumentError: a value that the database cannot hold.
         """
+        wanted = experiment_number(experiment_id)
+        if experiment_id and not wanted:
+            problem = f"is {experiment_id[:50]!r}; expected a decimal number of at most 18 digits, above 0"
+            raise InvalidArgumentError("experiment_id", problem)
+        described = [name, artifact_location, creation_time or None]
+        how = "create_with_id" if wanted else "create_experiment"
 
         async def work(connection: Connection) -> Experiment | None:
-            number = await connection.fetchval(_QUERIES["create_experiment"], name, artifact_location)
+            number = await connection.fetchval(_QUERIES[how], *described, *([wanted] if wanted else []))
             if number is None:
+                if wanted and await connection.fetchrow(_QUERIES["experiment_by_id"], wanted):
+                    raise AlreadyExistsError("experiment", experiment_id)
                 return None
             await connection.execute(_QUERIES["set_tags"], number, list(tags), list(tags.values()))
             return _experiment(await connection.fetchrow(_QUERIES["experiment_by_id"], number))

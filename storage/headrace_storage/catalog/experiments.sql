@@ -1,10 +1,27 @@
 -- name: create_experiment
--- Not "ON CONFLICT" alone: that would use up an experiment id.
+-- Not "ON CONFLICT" alone: that would use up an experiment id. $3: its creation, if it is not now.
 INSERT INTO experiments (name, artifact_location, creation_time, last_update_time)
-SELECT $1, $2, now_ms, now_ms FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint) AS clock (now_ms)
+SELECT $1, $2, coalesce($3, now_ms), coalesce($3, now_ms)
+FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint) AS clock (now_ms)
 WHERE NOT EXISTS (SELECT FROM experiments WHERE name = $1)
 ON CONFLICT (name) DO NOTHING
 RETURNING experiment_id
+
+-- name: create_with_id
+-- As above, with the id $4. Ids that are given out later come after it, unless it is one of MLflow's random ones.
+WITH made AS (
+    INSERT INTO experiments (name, artifact_location, creation_time, last_update_time, experiment_id)
+    SELECT $1, $2, coalesce($3, now_ms), coalesce($3, now_ms), $4
+    FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint) AS clock (now_ms)
+    ON CONFLICT DO NOTHING
+    RETURNING experiment_id
+), ahead AS (
+    SELECT setval(sequence, greatest(last_value, experiment_id))
+    FROM made, experiments_experiment_id_seq,
+         (SELECT pg_get_serial_sequence('experiments', 'experiment_id')::regclass) AS named (sequence)
+    WHERE experiment_id < 1000000000
+)
+SELECT experiment_id FROM made LEFT JOIN ahead ON true
 
 -- name: experiment_by_id
 SELECT * FROM described_experiments WHERE experiment_id = $1

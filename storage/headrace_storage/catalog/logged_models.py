@@ -37,7 +37,7 @@ class LoggedModels:
         name = rules.logged_name(new.name) or f"model-{model_id[2:10]}"
         params, tags = rules.logged_params(new.params), rules.logged_tags(new.tags)
         labels = [rules.label(key, getattr(new, key)) for key in ("model_type", "creator_id")]
-        run = _run(new.source_run_id)
+        run, created = _run(new.source_run_id), new.creation_time
 
         async def work(connection: Connection) -> LoggedModel:
             experiment = await experiment_by_id(connection, new.experiment_id)
@@ -47,7 +47,7 @@ class LoggedModels:
                 )
             if run is not None and not await connection.fetchval(_QUERIES["run_exists"], run):
                 raise NotFoundError("run", new.source_run_id)
-            arguments = (int(new.experiment_id), name, labels[0], run, labels[1], ModelStatus.PENDING)
+            arguments = (int(new.experiment_id), name, labels[0], run, labels[1], ModelStatus.PENDING, created)
             if await connection.fetchval(_QUERIES["create"], model_id, *arguments) is None:
                 found = await _get(connection, model_id, allow_deleted=True)
                 if (found.experiment_id, found.name) != (new.experiment_id, name):

@@ -2,7 +2,7 @@
 INSERT INTO logged_models (
     model_id, experiment_id, name, model_type, source_run_id, creator_id, status, creation_time, last_update_time
 )
-SELECT $1, $2, $3, $4, $5, $6, $7, now_ms, now_ms
+SELECT $1, $2, $3, $4, $5, $6, $7, coalesce($8, now_ms), coalesce($8, now_ms)
 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS clock (now_ms)
 ON CONFLICT (model_id) DO NOTHING
 RETURNING model_id

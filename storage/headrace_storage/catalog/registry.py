@@ -28,8 +28,10 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, name: str, description: str, tags: Mapping[str, str]) -> RegisteredModel:
-        """A new registered model.
+    async def create(
+        self, name: str, description: str, tags: Mapping[str, str], creation_time: int | None = None
+    ) -> RegisteredModel:
+        """A new registered model; ``creation_time`` (ms since the epoch) of one that comes from elsewhere.
 
         Raises:
             AlreadyExistsError: the name is taken.
@@ -40,7 +42,7 @@ class Registry:
 
         async def work(connection: Connection) -> RegisteredModel:
             told = rules.description(description)
-            if await connection.fetchval(_QUERIES["create_model"], name, told) is None:
+            if await connection.fetchval(_QUERIES["create_model"], name, told, creation_time) is None:
                 raise AlreadyExistsError(MODEL, name)
             await connection.execute(_QUERIES["tag_model"], name, list(checked), list(checked.values()))
             return await _model(connection, name)
@@ -111,10 +113,11 @@ class Registry:
         return await self._database.retrying(work)
 
     async def create_version(self, new: NewVersion) -> ModelVersion:
-        """The next version of a model; no number comes twice.
+        """The next version of a model, or one with a higher number; no number comes twice.
 
         Raises:
             NotFoundError: there is no such model, or the source names a model that there is not.
+            AlreadyExistsError: the model has, or had, a version with this number or a higher one.
             InvalidArgumentError: a value breaks a rule.
         """
         rules.registered_name(new.name)
@@ -125,9 +128,10 @@ class Registry:
         tags = rules.registry_tags(new.tags)
 
         async def work(connection: Connection) -> ModelVersion:
-            number = await connection.fetchval(_QUERIES["next_version"], new.name)
+            number = await connection.fetchval(_QUERIES["next_version"], new.name, new.number)
             if number is None:
-                raise NotFoundError(MODEL, new.name)
+                await _model(connection, new.name)
+                raise AlreadyExistsError(f"version of {MODEL} {new.name!r}", str(new.number))
             location, run_id = await _location(connection, new)
             described = (
                 new.description,
@@ -137,6 +141,7 @@ class Registry:
                 new.run_link,
                 new.model_id,
                 new.user_id,
+                new.creation_time,
             )
             await connection.execute(_QUERIES["create_version"], new.name, number, *described)
             columns = list(tags), list(tags.values())

@@ -1,6 +1,6 @@
 -- name: create_model
 INSERT INTO registered_models (name, description, creation_time, last_update_time)
-SELECT $1, $2, now_ms, now_ms
+SELECT $1, $2, coalesce($3, now_ms), coalesce($3, now_ms)
 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS clock (now_ms)
 ON CONFLICT (name) DO NOTHING
 RETURNING name
@@ -60,16 +60,18 @@ DELETE FROM registered_model_aliases WHERE name = $1 AND alias = $2
 SELECT version FROM registered_model_aliases WHERE name = $1 AND alias = $2
 
 -- name: next_version
+-- $2: the number that it shall have; 0: the next one.
 UPDATE registered_models
-SET last_version = last_version + 1, last_update_time = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-WHERE name = $1 RETURNING last_version
+SET last_version = CASE $2::bigint WHEN 0 THEN last_version + 1 ELSE $2::bigint END,
+    last_update_time = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+WHERE name = $1 AND ($2::bigint = 0 OR $2::bigint > last_version) RETURNING last_version
 
 -- name: create_version
 INSERT INTO model_versions (
     name, version, description, source, storage_location, run_id, run_link, model_id, user_id,
     creation_time, last_update_time
 )
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, now_ms, now_ms
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now_ms), coalesce($10, now_ms)
 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS clock (now_ms)
 
 -- name: versions
