@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from headrace import surroundings, waiting
@@ -210,6 +210,11 @@ class Core:
     def call(self, method: str, request: Any, timeout: float | None = None) -> Any:
         """Calls a method of the tracking service and returns its response; raises typed errors."""
         return self._submit(self._unary(method, request, timeout)).result()
+
+    def call_all(self, method: str, requests: Iterable[Any], timeout: float | None = None) -> list[Any]:
+        """The responses to several requests, which are all on their way at once."""
+        asked = [self._submit(self._unary(method, request, timeout)) for request in requests]
+        return [future.result() for future in asked]
 
     def call_async(self, method: str, request: Any, timeout: float | None = None) -> Awaitable[Any]:
         """:meth:`call` for the caller's event loop."""

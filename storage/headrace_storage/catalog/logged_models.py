@@ -47,7 +47,15 @@ class LoggedModels:
                 )
             if run is not None and not await connection.fetchval(_QUERIES["run_exists"], run):
                 raise NotFoundError("run", new.source_run_id)
-            arguments = (int(new.experiment_id), name, labels[0], run, labels[1], ModelStatus.PENDING, created)
+            arguments = (
+                int(new.experiment_id),
+                name,
+                labels[0],
+                run,
+                labels[1],
+                ModelStatus.PENDING,
+                created,
+            )
             if await connection.fetchval(_QUERIES["create"], model_id, *arguments) is None:
                 found = await _get(connection, model_id, allow_deleted=True)
                 if (found.experiment_id, found.name) != (new.experiment_id, name):

@@ -1,0 +1,147 @@
+"""A folder of MLflow's (``./mlruns``), read run by run: one that is broken is told by name, the others are read.
+
+MLflow's own searches skip such runs without a word, or fail as a whole. Histories are read from their files,
+which MLflow would load whole into memory.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlparse
+
+from headrace.importing.report import Report
+
+PAGE: Final = 100_000
+"""Points of a page of a history."""
+
+_RUN: Final = re.compile("[0-9a-f]{32}")
+_EXPERIMENT: Final = re.compile("[0-9]{1,18}")
+
+Columns = tuple["array[int]", "array[int]", "array[float]"]
+
+T = TypeVar("T")
+
+
+def folder_of(uri: str) -> Path | None:
+    """The folder that a path or a ``file:`` URI names; ``None``: it is no such thing."""
+    if uri.startswith("file:"):
+        return Path(unquote(urlparse(uri).path))
+    return None if "://" in uri else Path(uri)
+
+
+class FileStore:
+    """See the module."""
+
+    def __init__(self, root: Path, client: Any, report: Report) -> None:
+        self._root = root
+        self._client = client
+        self._report = report
+
+    def experiments(self) -> list[Any]:
+        """The experiments that can be read."""
+        found = []
+        for parent in (self._root, self._root / ".trash"):
+            for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+                if not _EXPERIMENT.fullmatch(folder.name):
+                    continue
+                what = f"experiment {folder.name} ({folder})"
+                experiment = self._tried(what, lambda id_=folder.name: self._client.get_experiment(id_))
+                if experiment is not None:
+                    found.append(experiment)
+        return found
+
+    def runs(self, experiment: Any) -> Iterator[tuple[Path, Any]]:
+        """The runs of an experiment that can be read, each with its folder."""
+        for folder in sorted(self._folder(experiment).iterdir()):
+            if not folder.is_dir() or not _RUN.fullmatch(folder.name):
+                continue
+            try:
+                run = self._client.get_run(folder.name)
+            except Exception as error:  # noqa: BLE001 - whatever is broken, the others are read
+                run = self._in_parts(folder, error)
+            if run is None:
+                continue
+            if not Path(folder_of(run.info.artifact_uri) or folder).exists():
+                # The store was moved: what it says is where it was.
+                run.info._artifact_uri = str(folder / "artifacts")  # noqa: SLF001 - an entity of MLflow's
+            yield folder, run
+
+    def history(self, folder: Path, key: str) -> Iterator[Columns]:
+        """The points of a metric, as they were logged; lines that are none are told, and left out."""
+        pages: Columns = (array("q"), array("q"), array("d"))
+        skipped, first = 0, ""
+        with (folder / "metrics" / key).open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                parts = line.split()
+                try:
+                    point = int(parts[2]) if len(parts) > 2 else 0, int(parts[0]), float(parts[1])
+                    array("q", point[:2])
+                except (ValueError, IndexError, OverflowError):
+                    skipped, first = skipped + 1, first or line.strip()
+                    continue
+                for column, number in zip(pages, point, strict=True):
+                    column.append(number)
+                if len(pages[0]) >= PAGE:
+                    yield pages
+                    pages = (array("q"), array("q"), array("d"))
+        if pages[0]:
+            yield pages
+        if skipped:
+            problem = f"{skipped} lines are no points and were left out, the first is {first[:60]!r}"
+            self._report.problem(f"metric {key!r} of run {folder.name}", problem)
+            self._report.theirs["points"] += skipped
+
+    def with_all_points(self, experiment: Any, model: Any) -> Any:
+        """A logged model with all of its points; MLflow tells the last of each dataset only."""
+        folder = self._folder(experiment) / "models" / model.model_id / "metrics"
+        points = []
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            if path.is_file():
+                points += self._model_points(model.model_id, path, path.relative_to(folder).as_posix())
+        model._metrics = points  # noqa: SLF001 - an entity of MLflow's
+        return model
+
+    def _model_points(self, model_id: str, path: Path, key: str) -> Iterator[Any]:
+        for line in path.read_text("utf-8", "replace").splitlines():
+            try:
+                time, value, step, run_id, *dataset = line.split(" ")
+                point = SimpleNamespace(
+                    key=key, value=float(value), timestamp=int(time), step=int(step), run_id=run_id
+                )
+            except ValueError:
+                self._report.problem(f"metric {key!r} of model {model_id}", f"{line[:60]!r} is no point")
+                continue
+            # A dataset's name may have spaces, its digest has none.
+            point.dataset_name, point.dataset_digest = " ".join(dataset[:-1]), "".join(dataset[-1:])
+            yield point
+
+    def _folder(self, experiment: Any) -> Path:
+        here = self._root / experiment.experiment_id
+        return here if here.is_dir() else self._root / ".trash" / experiment.experiment_id
+
+    def _in_parts(self, folder: Path, error: Exception) -> Any:
+        """What can be read of a run of which something is broken; ``None``: nothing."""
+        store, run_id = self._client._tracking_client.store, folder.name  # noqa: SLF001
+        info = self._tried(f"run {run_id} ({folder})", lambda: store._get_run_info(run_id))  # noqa: SLF001
+        if info is None:
+            return None
+        self._report.problem(f"run {run_id}", f"{error}; what can be read of it was imported")
+        parts: Mapping[str, Callable[[], Any]] = {
+            "params": lambda: {each.key: each.value for each in store.get_all_params(run_id)},
+            "tags": lambda: {each.key: each.value for each in store.get_all_tags(run_id)},
+        }
+        read = {name: self._tried(f"{name} of run {run_id}", get) or {} for name, get in parts.items()}
+        metrics = folder / "metrics"
+        keys = [path.relative_to(metrics).as_posix() for path in metrics.rglob("*") if path.is_file()]
+        data = SimpleNamespace(metrics=dict.fromkeys(sorted(keys)), **read)
+        return SimpleNamespace(info=info, data=data)
+
+    def _tried(self, what: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except Exception as error:  # noqa: BLE001 - whatever is broken, the others are read
+            self._report.problem(what, f"cannot be read: {error}")
+            return None
