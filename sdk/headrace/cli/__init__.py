@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"headrace {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     groups = (
-        processes, experiments, runs, models, artifacts, search, history, chart, rejects, sync, imports, gc, fsck,
+        processes, experiments, runs, models, artifacts, search, history, chart, rejects, sync, imports, gc,
+        fsck,
     )  # fmt: skip
     for group in groups:
         group.add_to(commands)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from headrace.cli import output
+from headrace.cli import output, tables
 from headrace.importing.importer import Options, run_import
 from headrace.importing.report import Report
 
@@ -85,13 +85,13 @@ def _import(options: argparse.Namespace) -> int:
 
 def _tell(report: Report, seconds: float) -> None:
     if report.dry:
-        output.table(("", "SOURCE"), [(kind, f"{theirs:,}") for kind, theirs, _ in report.lines()])
+        tables.table(("", "SOURCE"), [(kind, f"{theirs:,}") for kind, theirs, _ in report.lines()])
     else:
         rows = [
             (kind, f"{theirs:,}", f"{ours:,}", "" if theirs == ours else f"{ours - theirs:+,}")
             for kind, theirs, ours in report.lines()
         ]
-        output.table(("", "SOURCE", "HEADRACE", "DIFFERENCE"), rows)
+        tables.table(("", "SOURCE", "HEADRACE", "DIFFERENCE"), rows)
     for note in report.notes:
         print(note)
     if report.dry:
@@ -105,7 +105,7 @@ def _tell(report: Report, seconds: float) -> None:
         verdict if report.complete else f"headrace: {verdict}", file=None if report.complete else sys.stderr
     )
     for problem in report.problems[:SHOWN]:
-        print(f"  {output.tables.printable(f'{problem.what}: {problem.why}')}", file=sys.stderr)
+        print(f"  {tables.printable(f'{problem.what}: {problem.why}')}", file=sys.stderr)
     if len(report.problems) > SHOWN:
         print(f"  and {len(report.problems) - SHOWN:,} more, see --json", file=sys.stderr)
 
@@ -151,5 +151,5 @@ def _shown(report: Report) -> Iterator[Callable[[], None]]:
 
 def _standing(report: Report) -> str:
     done = report.ours if not report.dry else report.theirs
-    of = f"{report.experiments_done + 1}/{done['experiments']} {output.tables.cut(report.experiment, 20)}"
+    of = f"{report.experiments_done + 1}/{done['experiments']} {tables.cut(report.experiment, 20)}"
     return f"{of}: {done['runs']:,} runs, {done['points']:,} points, {done['bytes of files'] / 1e6:,.0f} MB"

@@ -1,4 +1,4 @@
-"""The daemon that an import goes to: what is there already, what is durable, and what a killed import left."""
+"""The daemon that an import goes to: what is there, what is durable, and what a killed import left."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from headrace.files.incoming import listing
 from headrace.importing.source import SourceRun
 from headrace.journal.folder import boot_folder, header, try_lock, writer_lives
 from headrace.shipping.carrier import Carrier
-from headrace.shipping.http import StatusError
+from headrace.shipping.http import Http
 from headrace.spool.entry import ENTRY
 from headrace.spool.reader import spools
 from headrace_proto.v1 import tracking_pb2 as pb
@@ -116,7 +116,7 @@ class Destination:
             self._series = series + 1
 
     def flush(self) -> None:
-        """Waits until all that was written is durable and visible. UnavailableError: nothing moves any more."""
+        """Waits until all that was written is durable and visible. UnavailableError: nothing moves."""
 
         def left() -> tuple[int, int]:
             sent = sum(spool.sent for spool in self.core.files.spools)
@@ -133,8 +133,8 @@ class Destination:
                 before, moved = now, time.monotonic()
             elif time.monotonic() - moved > patience:
                 raise UnavailableError(
-                    f"{what} is not delivered to {self.core.uri} ({now[0]:,} operations or files are left); it "
-                    "is safe in the journals: call the same import again when the daemon answers"
+                    f"{what} is not delivered to {self.core.uri} ({now[0]:,} operations or files are left); "
+                    "it is safe in the journals: call the same import again when the daemon answers"
                 )
 
     # What is there.
@@ -168,11 +168,10 @@ class Destination:
 
     def files(self, owner: str) -> dict[str, int]:
         """The sizes of all files of a run, or of ``models/ID``, by path."""
+        look: Callable[[Http], list[FileInfo]] = lambda http: listing(http, owner, "", deep=True)  # noqa: E731
         try:
-            found: list[FileInfo] = self.core.files.over_http(
-                lambda http: listing(http, owner, "", deep=True)
-            )
-        except (NotFoundError, StatusError):
+            found = self.core.files.over_http(look)
+        except NotFoundError:
             return {}
         return {file.path: file.file_size or 0 for file in found}
 
@@ -191,13 +190,13 @@ def imported(known: Run) -> "Counter[str] | None":
 
 
 def is_unchanged(run: SourceRun, known: Run) -> bool:
-    """Whether the source tells no more of a run than Headrace, as far as can be seen without its histories."""
+    """Whether the source tells no more of a run than Headrace, as far as is seen without histories."""
     latest = known.data.metrics
     return (
         run.params.keys() <= known.data.params.keys()
         and run.tags.keys() <= known.data.tags.keys()
         and run.latest.keys() <= latest.keys()
         and all(value is None or str(value) == str(latest[key]) for key, value in run.latest.items())
-        and (run.status == known.info.status or run.status == "RUNNING")
+        and run.status in {known.info.status, "RUNNING"}
         and len(run.datasets) <= len(known.inputs.dataset_inputs)
     )

@@ -1,4 +1,4 @@
-"""A folder of MLflow's (``./mlruns``), read run by run: one that is broken is told by name, the others are read.
+"""A folder of MLflow's (``./mlruns``), read run by run: broken ones are told by name, the others are read.
 
 MLflow's own searches skip such runs without a word, or fail as a whole. Histories are read from their files,
 which MLflow would load whole into memory.
@@ -7,6 +7,7 @@ which MLflow would load whole into memory.
 import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
@@ -48,7 +49,7 @@ class FileStore:
                 if not _EXPERIMENT.fullmatch(folder.name):
                     continue
                 what = f"experiment {folder.name} ({folder})"
-                experiment = self._tried(what, lambda id_=folder.name: self._client.get_experiment(id_))
+                experiment = self._tried(what, partial(self._client.get_experiment, folder.name))
                 if experiment is not None:
                     found.append(experiment)
         return found
@@ -64,7 +65,7 @@ class FileStore:
                 run = self._in_parts(folder, error)
             if run is None:
                 continue
-            if not Path(folder_of(run.info.artifact_uri) or folder).exists():
+            if not (folder_of(run.info.artifact_uri) or folder).exists():
                 # The store was moved: what it says is where it was.
                 run.info._artifact_uri = str(folder / "artifacts")  # noqa: SLF001 - an entity of MLflow's
             yield folder, run
@@ -82,8 +83,9 @@ class FileStore:
                 except (ValueError, IndexError, OverflowError):
                     skipped, first = skipped + 1, first or line.strip()
                     continue
-                for column, number in zip(pages, point, strict=True):
-                    column.append(number)
+                pages[0].append(point[0])
+                pages[1].append(point[1])
+                pages[2].append(point[2])
                 if len(pages[0]) >= PAGE:
                     yield pages
                     pages = (array("q"), array("q"), array("d"))
@@ -97,7 +99,7 @@ class FileStore:
     def with_all_points(self, experiment: Any, model: Any) -> Any:
         """A logged model with all of its points; MLflow tells the last of each dataset only."""
         folder = self._folder(experiment) / "models" / model.model_id / "metrics"
-        points = []
+        points: list[Any] = []
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if path.is_file():
                 points += self._model_points(model.model_id, path, path.relative_to(folder).as_posix())
@@ -119,8 +121,9 @@ class FileStore:
             yield point
 
     def _folder(self, experiment: Any) -> Path:
-        here = self._root / experiment.experiment_id
-        return here if here.is_dir() else self._root / ".trash" / experiment.experiment_id
+        name = str(experiment.experiment_id)
+        here = self._root / name
+        return here if here.is_dir() else self._root / ".trash" / name
 
     def _in_parts(self, folder: Path, error: Exception) -> Any:
         """What can be read of a run of which something is broken; ``None``: nothing."""

@@ -1,8 +1,9 @@
-"""An import from above: which experiments go where, then runs, models and the registry, then what is deleted."""
+"""An import from above: which experiments go where, then runs, models, the registry, and what is deleted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from headrace.client import Client
@@ -118,12 +119,9 @@ class _Importer:
             self._report.experiments_done += 1
         self._report.experiment = "models"
         for experiment, here in places:
-            self._part(
-                f"logged models of experiment {experiment.name!r}",
-                lambda experiment=experiment, here=here: self._models.copy(
-                    self._source.logged_models(experiment), here.experiment_id
-                ),
-            )
+            models = self._source.logged_models(experiment)
+            copy = partial(self._models.copy, models, here.experiment_id)
+            self._part(f"logged models of experiment {experiment.name!r}", copy)
         self._part("the model registry", self._registry.copy)
         for experiment, here in places:
             if experiment.lifecycle_stage == "deleted" and here.experiment_id != "0":
@@ -165,9 +163,7 @@ class _Importer:
             if here is None:
                 here = self._create(experiment)
             elif here.lifecycle_stage == "deleted":
-                if experiment.lifecycle_stage != "deleted":
-                    raise HeadraceError("it was deleted in Headrace; restore it, or erase it (headrace gc)")
-                self._to.client.restore_experiment(here.experiment_id)
+                self._restore(experiment, here)
             missing = {key: text for key, text in experiment.tags.items() if key not in here.tags}
             if missing:
                 self._to.client.set_experiment_tags(here.experiment_id, _cut(missing))
@@ -180,6 +176,12 @@ class _Importer:
         ours = Counter({"experiments": 1, "experiment tags": len(experiment.tags.keys() & there.tags.keys())})
         self._report.compare(what, theirs, ours)
         return there
+
+    def _restore(self, experiment: Any, here: Experiment) -> None:
+        """For the time of the import: a deleted experiment takes no runs."""
+        if experiment.lifecycle_stage != "deleted":
+            raise HeadraceError("it was deleted in Headrace; restore it, or erase it (headrace gc)")
+        self._to.client.restore_experiment(here.experiment_id)
 
     def _create(self, experiment: Any) -> Experiment:
         free = self._to.experiment(experiment_id=experiment.experiment_id) is None
@@ -221,7 +223,7 @@ def _cut(tags: dict[str, str]) -> dict[str, str]:
 def _refusal(taken: list[str]) -> str:
     names = ", ".join(taken[:_SHOWN]) + (f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else "")
     remedy = (
-        "give --prefix TEXT to put it before the imported names, --merge to add runs to experiments of the same "
-        "name, or --experiment NAME to import only some"
+        "give --prefix TEXT to put it before the imported names, --merge to add runs to experiments of the "
+        "same name, or --experiment NAME to import only some"
     )
     return f"nothing was imported: in Headrace there is something else of the same name: {names}; {remedy}"

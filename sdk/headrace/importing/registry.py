@@ -1,4 +1,4 @@
-"""Registered models: versions with the numbers they had, aliases, tags, stages; their files are those imported."""
+"""Registered models: versions with the numbers they had, aliases, tags, stages; files are imported ones."""
 
 from collections import Counter
 from typing import Any
@@ -78,7 +78,7 @@ class Registry:
         else:
             for key in model.tags.keys() - there.tags.keys():
                 client.set_registered_model_tag(name, key, model.tags[key])
-        known = {each.version: each for each in client.search_model_versions(f"name = {_quoted(name)}")}
+        known = self._versions(name)
         for version in versions:
             try:
                 self._version(name, version, known.get(str(version.version)))
@@ -138,11 +138,20 @@ class Registry:
                     return run.info.artifact_uri + source.removeprefix(beginning), ""
         return source or "unknown", ""
 
+    def _versions(self, name: str) -> dict[str, ModelVersion]:
+        """The versions of a model here, by number."""
+        found: dict[str, ModelVersion] = {}
+        token = None
+        while True:
+            page = self._to.client.search_model_versions(f"name = {_quoted(name)}", page_token=token)
+            found |= {str(each.version): each for each in page}
+            token = page.token
+            if token is None:
+                return found
+
     def _compare(self, name: str, what: str, model: Any, versions: list[Any], aliases: set[str]) -> None:
         here = self.there(name)
-        found = {
-            each.version: each for each in self._to.client.search_model_versions(f"name = {_quoted(name)}")
-        }
+        found = self._versions(name)
         theirs = Counter({"registered models": 1, "model versions": len(versions), "aliases": len(aliases)})
         theirs["tags"] = len(model.tags) + sum(len(version.tags) for version in versions)
         ours: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What an import tells: numbers of the source beside those of Headrace, and what could not be taken as it is."""
+"""What an import tells: numbers of both sides, and what could not be taken as it was."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -272,8 +272,8 @@ def _found(run: SourceRun, found: Run, points: Mapping[str, int]) -> "Counter[st
 def missing_points(to: Destination, run_id: str, key: str, there: int) -> Callable[[Page], Page]:
     """What picks, page after page of the source, the points of a metric that Headrace does not have.
 
-    An import that was killed left the first ones, in the source's order. Should others have come between since,
-    each point that is there is taken off by its step, time and value.
+    An import that was killed left the first ones, in the source's order. Should others have come between
+    since, each point that is there is taken off by its step, time and value.
     """
     if not there:
         return lambda page: page
@@ -287,7 +287,7 @@ def missing_points(to: Destination, run_id: str, key: str, there: int) -> Callab
         if left is None:
             count = min(len(page.steps), len(known.steps) - place)
             head, same = _part(page, 0, count), _part(known, place, place + count)
-            if all(one.tobytes() == other.tobytes() for one, other in zip(head, same, strict=True)):
+            if _raw(head) == _raw(same):
                 place += count
                 return _part(page, count, len(page.steps))
             left = Counter(_points(_part(known, place, len(known.steps))))
@@ -307,7 +307,11 @@ def _part(page: Page, first: int, end: int) -> Page:
 
 
 def _points(page: Page) -> Iterator[tuple[int, int, bytes]]:
-    """With the value's bytes: a NaN is equal to itself, and 0.0 is not -0.0."""
+    """With the value's bytes: a NaN is equal to itself."""
     raw = page.values.tobytes()
     for at, (step, when) in enumerate(zip(page.steps, page.timestamps, strict=True)):
         yield step, when, raw[8 * at : 8 * at + 8]
+
+
+def _raw(page: Page) -> tuple[bytes, bytes, bytes]:
+    return page.steps.tobytes(), page.timestamps.tobytes(), page.values.tobytes()

@@ -1,7 +1,7 @@
 """The MLflow store that is read: a folder, a database or a server, all through MLflow's own client.
 
-Nothing is written to it. What it gives is MLflow's entities, but for runs and histories, which are taken apart
-here: a history comes in pages of columns, never whole.
+Nothing is written to it. What it gives is MLflow's entities, but for runs and histories, which are taken
+apart here: a history comes in pages of columns, never whole.
 """
 
 import importlib

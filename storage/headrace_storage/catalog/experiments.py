@@ -51,7 +51,7 @@ class Experiments:
     ) -> Experiment:
         """A new experiment; an empty ``artifact_location`` is Headrace's own store.
 
-        ``experiment_id`` and ``creation_time`` (ms since the epoch) are those of one that comes from elsewhere.
+        ``experiment_id`` and ``creation_time`` (ms since the epoch): of one that comes from elsewhere.
 
         Raises:
             AlreadyExistsError: the name is taken, maybe by a deleted experiment, or the id.
