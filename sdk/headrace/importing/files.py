@@ -1,7 +1,8 @@
 """Files of runs and models: listed at both ends, and those that are missing here stored.
 
-A file of a local folder goes from there; one of a server or an object store by way of a temporary file. None
-is in memory whole. A file that is here with the same size is taken for the same: no upload stores a part of one.
+A file of a local folder goes from there; one of a server or an object store by way of a temporary one. None
+is in memory whole. A file that is here with the same size is taken for the same: no upload stores a part of
+one.
 """
 
 import importlib

@@ -165,6 +165,7 @@ def open_source(text: str, report: Report) -> Source:
     """
     uri = _checked(text)
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 reads folders of files only then
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         tracking: Any = importlib.import_module("mlflow.tracking")
     except ModuleNotFoundError as error:
@@ -172,6 +173,8 @@ def open_source(text: str, report: Report) -> Source:
             f"reading from MLflow needs its library (no module {error.name!r}); install it with: {INSTALL}"
         ) from error
     try:
+        tracking.set_tracking_uri(uri)  # else parts of it make a database in the working directory
+        tracking.set_registry_uri(uri)
         client = tracking.MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
     except ModuleNotFoundError as error:
