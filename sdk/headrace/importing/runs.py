@@ -123,8 +123,7 @@ class Runs:
         self._lineage(log, run)
         counted = _at_a_glance(run)
         points = self._to.points([run.run_id])[run.run_id] if there else {}
-        for key in run.latest:
-            counted["points"] += self._history(log, run, key, points.get(key, 0))
+        counted["points"] += self._histories(log, run, points)
         if self._files is not None:
             counted += self._files.store(run.run_id, str(run), run.artifact_uri, anew=there is None)
         self._end(run, there)
@@ -165,19 +164,19 @@ class Runs:
         if run.model_outputs:
             record.outputs(log, [LoggedModelOutput(each.model_id, each.step) for each in run.model_outputs])
 
-    def _history(self, log: RunLog, run: SourceRun, key: str, there: int) -> int:
-        """Writes the points of a metric that are not there; how many the source has."""
+    def _histories(self, log: RunLog, run: SourceRun, there: Mapping[str, int]) -> int:
+        """Writes the points that are not there; how many the source has. ``there``: points of each metric."""
         count = 0
-        missing = missing_points(self._to, run.run_id, key, there)
-        try:
-            for page in self._source.history(run, key):
-                count += len(page.steps)
-                self._series(log, run, key, missing(page))
-                self._tick()
-        except InvalidArgumentError as error:
-            self._report.problem(f"metric {key!r} of {run}", error)
-        except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the others are read
-            self._report.problem(f"metric {key!r} of {run}", f"cannot be read: {error}")
+        missing: dict[str, Callable[[Page], Page]] = {}
+        for key, page in self._source.histories(run):
+            if key not in missing:
+                missing = {key: missing_points(self._to, run.run_id, key, there.get(key, 0))}
+            count += len(page.steps)
+            try:
+                self._series(log, run, key, missing[key](page))
+            except InvalidArgumentError as error:
+                self._report.problem(f"metric {key!r} of {run}", error)
+            self._tick()
         return count
 
     def _series(self, log: RunLog, run: SourceRun, key: str, page: Page) -> None:

@@ -13,10 +13,11 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.importing import file_store
+from headrace.importing.database import Database
 from headrace.importing.file_store import FileStore
 from headrace.importing.report import Report
 
@@ -25,13 +26,14 @@ INSTALL: Final = "pip install 'headrace[mlflow]'"
 SERVER_PAGE: Final = 25_000
 """Points of a page: what MLflow's own client asks a server for."""
 
-DATABASE_PAGE: Final = 50_000
-
 _RUNS: Final = 200
 _ENTITIES: Final = 1000
 _ALL: Final = 3  # mlflow.entities.ViewType.ALL
 _PASSWORD: Final = re.compile(r"(://[^/@:]*):[^@/]*@")
 _PROBE_SECONDS: Final = 15.0
+
+
+T = TypeVar("T")
 
 
 class Page(NamedTuple):
@@ -77,7 +79,8 @@ class Source:
         self._report = report
         folder = file_store.folder_of(uri)
         self._files = None if folder is None else FileStore(folder, client, report)
-        self._page = SERVER_PAGE if uri.startswith("http") else DATABASE_PAGE
+        store = client._tracking_client.store  # noqa: SLF001 - the client tells histories only whole
+        self._database = Database(store) if hasattr(store, "ManagedSessionMaker") else None
 
     # What there is.
 
@@ -106,18 +109,31 @@ class Source:
         for found in _pages(lambda token: self.client.search_runs(ids, "", _ALL, _RUNS, order, token)):
             yield _run(found, None)
 
-    def history(self, run: SourceRun, key: str) -> Iterator[Page]:
-        """All points of a metric, page by page."""
+    def histories(self, run: SourceRun) -> Iterator[tuple[str, Page]]:
+        """The points of a run's metrics in parts, one metric after the other; what cannot be read is told."""
+        if self._database is not None:
+            parts = self._database.histories(run.run_id)
+            yield from self._told(f"metrics of {run}", ((key, Page(*columns)) for key, columns in parts))
+            return
+        for key in run.latest:
+            history = self._history(run, key)
+            yield from self._told(f"metric {key!r} of {run}", ((key, page) for page in history))
+
+    def _told(self, what: str, parts: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from parts
+        except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the rest is read
+            self._report.problem(what, f"cannot be read: {error}")
+
+    def _history(self, run: SourceRun, key: str) -> Iterator[Page]:
         if self._files is not None and run.folder is not None:
             for columns in self._files.history(run.folder, key):
                 yield Page(*columns)
             return
-        store = self.client._tracking_client.store  # noqa: SLF001 - get_metric_history of the client holds it all
+        store = self.client._tracking_client.store  # noqa: SLF001 - as above
         token = None
         while True:
-            found = store.get_metric_history(
-                run_id=run.run_id, metric_key=key, max_results=self._page, page_token=token
-            )
+            found = store.get_metric_history(run.run_id, key, max_results=SERVER_PAGE, page_token=token)
             if found:
                 yield Page(
                     array("q", [point.step for point in found]),
