@@ -45,7 +45,11 @@ def add_to(commands: Any) -> None:
         help="only this one, and the versions of models that its runs made; may be repeated",
     )
     mlflow.add_argument(
-        "--prefix", default="", metavar="TEXT", help="before the names of experiments and registered models"
+        "--prefix",
+        type=prefix,
+        default="",
+        metavar="TEXT",
+        help="before the names of experiments and registered models",
     )
     mlflow.add_argument(
         "--merge", action="store_true", help="add runs to experiments that are in Headrace already"
@@ -60,6 +64,13 @@ def add_to(commands: Any) -> None:
     output.add_json(mlflow)
     output.add_source(mlflow)
     mlflow.set_defaults(run=_import)
+
+
+def prefix(text: str) -> str:
+    """A text that names of registered models can begin with, as argparse asks for it."""
+    if "/" in text or ":" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} holds / or :, which names of registered models cannot")
+    return text
 
 
 def _import(options: argparse.Namespace) -> int:
