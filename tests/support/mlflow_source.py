@@ -79,7 +79,7 @@ def _models(client: Any, entities: Any, experiment: str, runs: Sequence[str], fo
     client.create_registered_model("forest", {"o": "p"}, "a forest")
     uri = f"models:/{model.model_id}"
     client.create_model_version("forest", uri, runs[0], model_id=model.model_id, description="one")
-    client.create_model_version("forest", uri, runs[0])
+    client.create_model_version("forest", uri, runs[0], model_id=model.model_id)
     client.delete_model_version("forest", "2")
     source = f"{client.get_run(runs[1]).info.artifact_uri}/sub/folder"
     client.create_model_version("forest", source, runs[1], {"v": "3"})

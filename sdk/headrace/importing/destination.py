@@ -1,5 +1,6 @@
 """The daemon that an import goes to: what is there, what is durable, and what a killed import left."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from headrace.calls.runs import search_runs
 from headrace.client import Client
 from headrace.core import Core
 from headrace.entities import Experiment, FileInfo, Run, ViewType
-from headrace.errors import HeadraceError, NotFoundError, UnavailableError
+from headrace.errors import HeadraceError, JournalError, NotFoundError, UnavailableError
 from headrace.files.incoming import listing
 from headrace.importing.source import SourceRun
 from headrace.journal.folder import boot_folder, header, try_lock, writer_lives
@@ -45,6 +46,9 @@ _LEFT_PATIENCE: Final = 300.0
 """Seconds in which one more of what another process left has to: a large file shows no progress."""
 
 _LOOK: Final = 0.05
+
+_ASKED: Final = 500
+"""Runs that are asked for at once."""
 
 
 class Destination:
@@ -103,8 +107,9 @@ class Destination:
             if standing.uri == self.core.uri and not standing.living
         )
         for spool in spools(self._journals):
-            if not writer_lives(spool) and header(spool).get("uri") == self.core.uri:
-                left += len(list(spool.glob(f"[0-9]*{ENTRY}")))
+            with contextlib.suppress(JournalError, OSError):  # it is removed when it is empty
+                if not writer_lives(spool) and header(spool).get("uri") == self.core.uri:
+                    left += len(list(spool.glob(f"[0-9]*{ENTRY}")))
         return left
 
     def room_for(self, series: int) -> None:
@@ -150,12 +155,14 @@ class Destination:
     def runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
         """Those of the runs that there are, deleted or not, by id."""
         ids = list(run_ids)
-        if not ids:
-            return {}
-        listed = ", ".join(f"'{run_id}'" for run_id in ids)
-        question = search_runs(None, f"attributes.run_id IN ({listed})", ViewType.ALL, len(ids))
-        found = question.ask(self.core, self.core.settings.read_timeout)
-        return {run.info.run_id: run for run in found}
+        found: dict[str, Run] = {}
+        for at in range(0, len(ids), _ASKED):
+            some = ids[at : at + _ASKED]
+            listed = ", ".join(f"'{run_id}'" for run_id in some)
+            question = search_runs(None, f"attributes.run_id IN ({listed})", ViewType.ALL, len(some))
+            runs = question.ask(self.core, self.core.settings.read_timeout)
+            found |= {run.info.run_id: run for run in runs}
+        return found
 
     def points(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """How many points each metric of each run has."""

@@ -57,8 +57,8 @@ class FileStore:
     def runs(self, experiment: Any) -> Iterator[tuple[Path, Any]]:
         """The runs of an experiment that can be read, each with its folder."""
         for folder in sorted(self._folder(experiment).iterdir()):
-            if not folder.is_dir() or not _RUN.fullmatch(folder.name):
-                continue
+            if not (folder / "meta.yaml").is_file() and not _RUN.fullmatch(folder.name):
+                continue  # datasets, models, traces
             try:
                 run = self._client.get_run(folder.name)
             except Exception as error:  # noqa: BLE001 - whatever is broken, the others are read
@@ -68,6 +68,8 @@ class FileStore:
             if not (folder_of(run.info.artifact_uri) or folder).exists():
                 # The store was moved: what it says is where it was.
                 run.info._artifact_uri = str(folder / "artifacts")  # noqa: SLF001 - an entity of MLflow's
+                if not (folder / "artifacts").is_dir():
+                    self._report.problem(f"files of run {folder.name}", "their folder is gone")
             yield folder, run
 
     def history(self, folder: Path, key: str) -> Iterator[Columns]:

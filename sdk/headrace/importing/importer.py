@@ -167,6 +167,10 @@ class _Importer:
             missing = {key: text for key, text in experiment.tags.items() if key not in here.tags}
             if missing:
                 self._to.client.set_experiment_tags(here.experiment_id, _cut(missing))
+            for key in [key for key, text in experiment.tags.items() if len(text) > limits.MAX_TAG_LENGTH]:
+                self._report.problem(
+                    f"tag {key!r} of {what}", f"was cut to {limits.MAX_TAG_LENGTH:,} characters"
+                )
         except HeadraceError as error:
             self._report.problem(what, error)
             self._report.compare(what, Counter({"experiments": 1}), Counter())

@@ -1,6 +1,7 @@
 """Runs: each written as a training would log it, then compared with what the daemon has of it."""
 
 import json
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ from headrace.journal.run_log import RunLog
 from headrace_proto import limits
 from headrace_proto.v1 import models_pb2
 from headrace_proto.v1 import tracking_pb2 as pb
+
+_RUN_ID: Final = re.compile("[0-9a-f]{32}")
 
 _ENDED: Final = frozenset({"FINISHED", "FAILED", "KILLED", "SCHEDULED"})
 
@@ -46,11 +49,15 @@ class Runs:
 
     def copy(self, runs: list[SourceRun], experiment_id: str, *, deleted_with_it: bool) -> None:
         """Imports runs into an experiment, and compares them. ``deleted_with_it``: the experiment will be."""
-        known = self._to.runs(run.run_id for run in runs)
+        known = self._to.runs(run.run_id for run in runs if _RUN_ID.fullmatch(run.run_id))
         counted: dict[str, Counter[str]] = {}
         taken, fresh, troubled = [], [], set()
         for run in runs:
             self._tick()
+            if not _RUN_ID.fullmatch(run.run_id):
+                self._report.problem(str(run), "its id is not 32 hexadecimal digits, and it was left out")
+                self._report.compare(str(run), Counter({"runs": 1}), Counter())
+                continue
             there = known.get(run.run_id)
             if there and not self._may_touch(run, there):
                 self._report.compare(str(run), Counter({"runs": 1}), Counter())
@@ -106,9 +113,7 @@ class Runs:
         ours = there.data.tags if there else {}
         tags = self._texts(run, "tag", run.tags, limits.MAX_TAG_LENGTH)
         if there is None:
-            first = dict(list(tags.items())[: limits.MAX_RUN_TAGS - 2])
-            self._create(log, run, experiment_id, {**first, FROM: self._source.name, DONE: self._to.begun})
-            ours = first
+            self._create(log, run, experiment_id)
         else:
             record.tag(log, DONE, self._to.begun)
         # What was changed here after a whole import stays so.
@@ -129,14 +134,14 @@ class Runs:
         self._end(run, there)
         return counted
 
-    def _create(self, log: RunLog, run: SourceRun, experiment_id: str, tags: Mapping[str, str]) -> None:
+    def _create(self, log: RunLog, run: SourceRun, experiment_id: str) -> None:
         start = self._time(run, "start", run.start_time)
         create = pb.CreateRun(
             experiment_id=experiment_id,
             run_name=run.name[: limits.MAX_NAME_LENGTH],
             user_id=run.user[: limits.MAX_NAME_LENGTH],
             start_time=start or 0,
-            tags=tags,
+            tags={FROM: self._source.name, DONE: self._to.begun},
         )
         log.change(pb.RunChange(create=create).SerializeToString())
 

@@ -192,7 +192,8 @@ def open_source(text: str, report: Report) -> Source:
         tracking.set_tracking_uri(uri)  # else parts of it make a database in the working directory
         tracking.set_registry_uri(uri)
         client = tracking.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        if file_store.folder_of(uri) is None:  # of a folder, one that is broken would fail them all
+            client.search_experiments(max_results=1)
     except ModuleNotFoundError as error:
         raise HeadraceError(
             f"reading {_shown(uri)} needs the module {error.name!r}; MLflow's databases need all of MLflow "
