@@ -58,7 +58,7 @@ class There(NamedTuple):
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[There]:
     port = free_port()
-    daemon = DaemonProcess(tmp_path / "data", "--http-port", str(port), "--run-lease", "1")
+    daemon = DaemonProcess(tmp_path / "data", "--http-port", str(port), "--run-lease", "3")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("HEADRACE_JOURNAL_DIR", str(tmp_path / "own"))
     monkeypatch.setenv("HEADRACE_READ_TIMEOUT", "120")

@@ -34,6 +34,9 @@ FROM: Final = "headrace.imported_from"
 DONE: Final = "headrace.import"
 """The tag of runs: who began to import it, then, as JSON, how much there was in the source."""
 
+SIZE: Final = "size of metrics"
+"""What the tag tells besides of a run of a store of files."""
+
 BEGUN: Final = "begun by "
 
 SERIES: Final = 50_000
@@ -196,7 +199,7 @@ def imported(known: Run) -> "Counter[str] | None":
     return Counter(counted) if isinstance(counted, dict) else None
 
 
-def is_unchanged(run: SourceRun, known: Run) -> bool:
+def is_unchanged(run: SourceRun, known: Run, before: "Counter[str]") -> bool:
     """Whether the source tells no more of a run than Headrace, as far as is seen without histories."""
     latest = known.data.metrics
     return (
@@ -204,6 +207,7 @@ def is_unchanged(run: SourceRun, known: Run) -> bool:
         and run.tags.keys() <= known.data.tags.keys()
         and run.latest.keys() <= latest.keys()
         and all(value is None or str(value) == str(latest[key]) for key, value in run.latest.items())
+        and run.size == before[SIZE]
         and run.status in {known.info.status, "RUNNING"}
         and len(run.datasets) <= len(known.inputs.dataset_inputs)
     )

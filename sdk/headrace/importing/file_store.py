@@ -6,7 +6,7 @@ which MLflow would load whole into memory.
 
 import re
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,10 +59,7 @@ class FileStore:
         for folder in sorted(self._folder(experiment).iterdir()):
             if not (folder / "meta.yaml").is_file() and not _RUN.fullmatch(folder.name):
                 continue  # datasets, models, traces
-            try:
-                run = self._client.get_run(folder.name)
-            except Exception as error:  # noqa: BLE001 - whatever is broken, the others are read
-                run = self._in_parts(folder, error)
+            run = self._run(folder)
             if run is None:
                 continue
             if not (folder_of(run.info.artifact_uri) or folder).exists():
@@ -71,6 +68,29 @@ class FileStore:
                 if not (folder / "artifacts").is_dir():
                     self._report.problem(f"files of run {folder.name}", "their folder is gone")
             yield folder, run
+
+    def _run(self, folder: Path) -> Any:
+        """A run, or what can be read of it; ``None``: nothing.
+
+        MLflow's own ``get_run`` makes objects of all points to find the latest.
+        """
+        store, run_id = self._client._tracking_client.store, folder.name  # noqa: SLF001
+        info = self._tried(f"run {run_id}", partial(store._get_run_info_from_dir, str(folder)))  # noqa: SLF001
+        if info is None or info.run_id != run_id or info.experiment_id != folder.parent.name:
+            if info is not None:
+                self._report.problem(f"run {run_id}", f"its meta.yaml in {folder} is that of another run")
+            return None
+
+        def tried(name: str) -> Any:
+            read = partial(getattr(store, f"_get_all_{name}"), info)
+            return self._tried(f"{name} of run {run_id}", read)
+
+        params, tags = ({each.key: each.value for each in tried(name) or ()} for name in ("params", "tags"))
+        metrics = {
+            path.relative_to(folder / "metrics").as_posix(): None for path in _files(folder / "metrics")
+        }
+        data = SimpleNamespace(metrics=metrics, params=params, tags=tags)
+        return SimpleNamespace(info=info, data=data, inputs=tried("inputs"), outputs=tried("outputs"))
 
     def history(self, folder: Path, key: str) -> Iterator[Columns]:
         """The points of a metric, as they were logged; lines that are none are told, and left out."""
@@ -102,9 +122,8 @@ class FileStore:
         """A logged model with all of its points; MLflow tells the last of each dataset only."""
         folder = self._folder(experiment) / "models" / model.model_id / "metrics"
         points: list[Any] = []
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-            if path.is_file():
-                points += self._model_points(model.model_id, path, path.relative_to(folder).as_posix())
+        for path in _files(folder):
+            points += self._model_points(model.model_id, path, path.relative_to(folder).as_posix())
         model._metrics = points  # noqa: SLF001 - an entity of MLflow's
         return model
 
@@ -127,26 +146,18 @@ class FileStore:
         here = self._root / name
         return here if here.is_dir() else self._root / ".trash" / name
 
-    def _in_parts(self, folder: Path, error: Exception) -> Any:
-        """What can be read of a run of which something is broken; ``None``: nothing."""
-        store, run_id = self._client._tracking_client.store, folder.name  # noqa: SLF001
-        info = self._tried(f"run {run_id} ({folder})", lambda: store._get_run_info(run_id))  # noqa: SLF001
-        if info is None:
-            return None
-        self._report.problem(f"run {run_id}", f"{error}; what can be read of it was imported")
-        parts: Mapping[str, Callable[[], Any]] = {
-            "params": lambda: {each.key: each.value for each in store.get_all_params(run_id)},
-            "tags": lambda: {each.key: each.value for each in store.get_all_tags(run_id)},
-        }
-        read = {name: self._tried(f"{name} of run {run_id}", get) or {} for name, get in parts.items()}
-        metrics = folder / "metrics"
-        keys = [path.relative_to(metrics).as_posix() for path in metrics.rglob("*") if path.is_file()]
-        data = SimpleNamespace(metrics=dict.fromkeys(sorted(keys)), **read)
-        return SimpleNamespace(info=info, data=data)
-
     def _tried(self, what: str, read: Callable[[], T]) -> T | None:
         try:
             return read()
         except Exception as error:  # noqa: BLE001 - whatever is broken, the others are read
             self._report.problem(what, f"cannot be read: {error}")
             return None
+
+
+def size_of_metrics(folder: Path) -> int:
+    """Bytes of the files of a run's metrics: they grow with each point."""
+    return sum(path.stat().st_size for path in _files(folder / "metrics"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -11,7 +11,7 @@ from uuid import uuid4
 from headrace import lineage, record
 from headrace.entities import DatasetInput, LoggedModelOutput, Run, RunStatus
 from headrace.errors import InvalidArgumentError
-from headrace.importing.destination import BEGUN, DONE, FROM, Destination, imported, is_unchanged
+from headrace.importing.destination import BEGUN, DONE, FROM, SIZE, Destination, imported, is_unchanged
 from headrace.importing.files import Files
 from headrace.importing.report import KINDS, Report
 from headrace.importing.source import Page, Source, SourceRun
@@ -64,7 +64,13 @@ class Runs:
                 continue
             taken.append(run)
             before = imported(there) if there else None
-            if there and before and not before["problems"] and not self._recheck and is_unchanged(run, there):
+            if (
+                there
+                and before
+                and not before["problems"]
+                and not self._recheck
+                and is_unchanged(run, there, before)
+            ):
                 self._report.found_done += 1
                 counted[run.run_id] = Counter({**before, **_at_a_glance(run)})
                 continue
@@ -76,7 +82,7 @@ class Runs:
         self._to.flush()
         troubled |= self._compare(taken, counted)
         for run in fresh:
-            told = counted[run.run_id] + Counter(problems=int(run.run_id in troubled))
+            told = counted[run.run_id] + Counter({"problems": int(run.run_id in troubled), SIZE: run.size})
             record.tag(self._to.core.run_log(run.run_id), DONE, json.dumps(told))
         if fresh:
             self._to.flush()
@@ -236,7 +242,7 @@ class Runs:
             theirs = Counter({kind: counted[run.run_id][kind] for kind in KINDS})
             if not self._report.compare(str(run), theirs, ours):
                 differing.add(run.run_id)
-                for why in self._to.refusals(run.run_id) if found else ():
+                for why in self._to.refusals(run.run_id):
                     self._report.problem(str(run), why)
         return differing
 

@@ -64,6 +64,8 @@ class SourceRun:
     model_outputs: Sequence[Any] = ()
     folder: Path | None = None
     """Where a store of files has it."""
+    size: int = 0
+    """Bytes of its metrics in a store of files, which knows no latest values."""
 
     def __str__(self) -> str:
         return f"run {self.run_id}" + f" ({self.name[:60]})" * bool(self.name)
@@ -272,4 +274,5 @@ def _run(found: Any, folder: Path | None) -> SourceRun:
         model_inputs=getattr(inputs, "model_inputs", None) or (),
         model_outputs=getattr(outputs, "model_outputs", None) or (),
         folder=folder,
+        size=0 if folder is None else file_store.size_of_metrics(folder),
     )
