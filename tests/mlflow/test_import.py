@@ -97,7 +97,7 @@ def _compare(uri: str, given: str, there: There, tmp_path: Path) -> None:
     ours = there.told(tmp_path / "ours")
     if uri.startswith("file:"):
         _forget_what_mlflow_misreads(theirs, ours)
-    assert ours == theirs
+    _assert_equal(ours, theirs)
     # Again: nothing is doubled.
     code, second = there.take(given)
     assert (code, second["problems"], second["runs_imported_before"]) == (0, [], 6)
@@ -105,9 +105,16 @@ def _compare(uri: str, given: str, there: There, tmp_path: Path) -> None:
     again = there.told(tmp_path / "again")
     if uri.startswith("file:"):
         _forget_what_mlflow_misreads(again)
-    assert again == theirs
+    _assert_equal(again, theirs)
     code, third = there.take(given, "--recheck")
     assert (code, third["runs_imported_before"], third["counts"]) == (0, 0, first["counts"])
+
+
+def _assert_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, parts in theirs.items():
+        for place, part in enumerate(parts):
+            assert ours[name][place] == part, name  # one by one, for a message that says something
 
 
 def _forget_what_mlflow_misreads(*all_told: dict[str, Any]) -> None:

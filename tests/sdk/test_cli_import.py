@@ -10,6 +10,7 @@ import pytest
 
 from fake_core import FakeCore
 from headrace.cli import imports, main
+from headrace.importing.file_store import folder_of
 from headrace.importing.report import Report
 
 
@@ -49,6 +50,21 @@ def test_a_source_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert main(["import", "mlflow", source]) == 1
         assert said in capsys.readouterr().err
     assert not (tmp_path / "nowhere.db").exists(), "MLflow would have made one"
+
+
+@pytest.mark.parametrize(
+    ("uri", "folder"),
+    [
+        ("file:///a/b%20c", "/a/b c"),
+        ("./mlruns", "mlruns"),
+        ("/a:b/c", "/a:b/c"),
+        ("mlflow-artifacts:/1/run/artifacts", None),
+        ("s3://bucket/key", None),
+        ("dbfs:/x", None),
+    ],
+)
+def test_what_is_a_local_folder(uri: str, folder: str | None) -> None:
+    assert folder_of(uri) == (folder and Path(folder))
 
 
 @pytest.mark.parametrize("prefix", ["old/", "a:b"])

@@ -19,6 +19,7 @@ PAGE: Final = 100_000
 """Points of a page of a history."""
 
 _RUN: Final = re.compile("[0-9a-f]{32}")
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 _EXPERIMENT: Final = re.compile("[0-9]{1,18}")
 
 Columns = tuple["array[int]", "array[int]", "array[float]"]
@@ -30,7 +31,7 @@ def folder_of(uri: str) -> Path | None:
     """The folder that a path or a ``file:`` URI names; ``None``: it is no such thing."""
     if uri.startswith("file:"):
         return Path(unquote(urlparse(uri).path))
-    return None if "://" in uri else Path(uri)
+    return None if _SCHEME.match(uri) else Path(uri)
 
 
 class FileStore:
