@@ -112,8 +112,8 @@ class Core:
         root = boot_folder(self.settings.journal_dir)
         header = self.header()
         name, bound = uuid.uuid4().hex, self.settings.journal_max
-        if not self.trains:
-            # Points whose times are given are ordered by their journal: by the names of those of imports.
+        if not self._attends:
+            # It may give all times itself, as imports do: such points are ordered by their journal's name.
             name = f"{time.time_ns() // 1_000_000:012x}{name[12:]}"
         writer = Writer(root, name, header, bound, self._successor, on_full=self.settings.on_full)
         self._writers.append(writer)

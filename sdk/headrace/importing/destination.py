@@ -16,7 +16,7 @@ from typing import Final
 from headrace.calls.experiments import experiment_named, experiment_with_id
 from headrace.calls.runs import search_runs
 from headrace.client import Client
-from headrace.core import Core
+from headrace.core import core_for
 from headrace.entities import Experiment, FileInfo, Run, ViewType
 from headrace.errors import HeadraceError, JournalError, NotFoundError, UnavailableError
 from headrace.files.incoming import listing
@@ -58,9 +58,10 @@ class Destination:
     """See the module."""
 
     def __init__(self, client: Client) -> None:
+        # Not the client's own: a run that goes on elsewhere is not ended because this process ends.
+        self.core = core_for(client._core.uri, client._core.settings, attends=False)  # noqa: SLF001
         self.client = client
-        self.core: Core = client._core  # noqa: SLF001 - this package's own
-        self.core.trains = False
+        client._core = self.core  # noqa: SLF001 - its reads wait for what is written here
         self._series = 0
         self.scratch = Path()
         """A folder of this machine for files on their way, while it is :meth:`alone`."""

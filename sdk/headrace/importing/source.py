@@ -199,7 +199,7 @@ def open_source(text: str, report: Report) -> Source:
     except ModuleNotFoundError as error:
         raise HeadraceError(
             f"reading {_shown(uri)} needs the module {error.name!r}; MLflow's databases need all of MLflow "
-            f"({INSTALL}) and the database's driver, as psycopg2-binary"
+            "(pip install mlflow) and the database's driver, as psycopg2-binary"
         ) from error
     except Exception as error:
         raise HeadraceError(f"MLflow cannot open {_shown(uri)}: {error}") from error
