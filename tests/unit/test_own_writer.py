@@ -177,6 +177,16 @@ async def test_who_sends_a_refused_point_again_hears_of_it(writer: OwnWriter, co
     assert await three == []
 
 
+async def test_who_gives_up_holds_nobody_back(writer: OwnWriter, committer: Committer) -> None:
+    one, two = await begun(writer.log(RUN, points=points(1.0)), writer.log(RUN, points=points(2.0)))
+    one.cancel()
+    [again] = await begun(writer.log(RUN, points=points(1.0)))
+    (lane, _), (_, second) = committer.batches  # it was logged, and is not logged again
+    lane.acknowledge(second.end, [])
+    assert [await two, await again] == [[], []]
+    assert one.cancelled()
+
+
 async def test_what_is_stored_needs_no_further_commit(writer: OwnWriter, committer: Committer) -> None:
     [one] = await begun(writer.log(RUN, points=points(1.0)))
     lane, batch = committer.batches[0]
