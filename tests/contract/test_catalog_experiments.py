@@ -213,3 +213,30 @@ async def test_forged_tokens(experiments: Experiments, order_by: list[str], plac
             continue
         with pytest.raises(InvalidArgumentError, match="page_token"):
             await experiments.search(query)
+
+
+async def test_ids_from_elsewhere_and_the_next_ones_never_meet(database_url: str) -> None:
+    """With connections of their own: an id is read, and put ahead, while others take the next."""
+    databases = [await Database.connect(database_url, max_connections=1) for _ in range(4)]
+    catalogs = [Experiments(database) for database in databases]
+
+    async def make(number: int) -> str:
+        catalog, wanted = catalogs[number % 4], str(5 * number) if number % 3 else ""
+        made = await catalog.create(
+            f"e{number}", "", {}, experiment_id=wanted, creation_time=7 * bool(wanted)
+        )
+        assert (made.experiment_id == wanted, made.creation_time == 7) == (
+            (True, True) if wanted else (False, False)
+        )
+        return made.experiment_id
+
+    found = await asyncio.gather(*(make(number) for number in range(1, 61)), return_exceptions=True)
+    taken = [
+        each for each in found if isinstance(each, AlreadyExistsError)
+    ]  # the next one had come there before
+    ids = [each for each in found if isinstance(each, str)]
+    assert len(ids) == len(set(ids))
+    assert len(ids) + len(taken) == 60
+    assert int((await catalogs[0].create("last", "", {})).experiment_id) > max(map(int, ids))
+    for database in databases:
+        await database.close()

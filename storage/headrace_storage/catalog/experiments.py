@@ -65,6 +65,8 @@ class Experiments:
         how = "create_with_id" if wanted else "create_experiment"
 
         async def work(connection: Connection) -> Experiment | None:
+            if wanted:
+                await connection.execute(_QUERIES["hold_ids"])
             number = await connection.fetchval(_QUERIES[how], *described, *([wanted] if wanted else []))
             if number is None:
                 if wanted and await connection.fetchrow(_QUERIES["experiment_by_id"], wanted):

@@ -7,6 +7,10 @@ WHERE NOT EXISTS (SELECT FROM experiments WHERE name = $1)
 ON CONFLICT (name) DO NOTHING
 RETURNING experiment_id
 
+-- name: hold_ids
+-- Nobody takes an id meanwhile: whoever inserts does so under a lock that this one excludes.
+LOCK TABLE experiments IN SHARE ROW EXCLUSIVE MODE
+
 -- name: create_with_id
 -- As above, with the id $4. Ids that are given out later come after it, unless it is one of MLflow's random ones.
 WITH made AS (
