@@ -1,6 +1,7 @@
 """The servers to train against."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -14,12 +15,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     folder = tmp_path_factory.mktemp("autolog")
     port = free_port()
     daemon = DaemonProcess(folder / "data", "--http-port", str(port))
-    with mlflow_server(folder) as stock:
+    with closing(daemon), mlflow_server(folder) as stock:
         daemon.ready()
-        all_of_them = Servers(daemon, f"http://127.0.0.1:{port}", stock, folder)
-        yield all_of_them
-        all_of_them.close()
-    daemon.close()
+        with closing(Servers(daemon, f"http://127.0.0.1:{port}", stock, folder)) as all_of_them:
+            yield all_of_them
 
 
 @pytest.fixture(params=["rest", "plugin"])
