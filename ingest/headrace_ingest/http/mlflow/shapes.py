@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from starlette.responses import Response
 
 from headrace_proto.v1 import models_pb2
@@ -25,7 +26,7 @@ Fields = dict[str, Any]
 
 def answer(fields: Fields) -> Response:
     """A success."""
-    return Response(json.dumps(fields, separators=(",", ":")), media_type="application/json")
+    return Response(orjson.dumps(fields), media_type="application/json")
 
 
 def value(number: float) -> float | str:
