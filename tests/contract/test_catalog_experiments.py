@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Awaitable
 
 import pytest
 
@@ -10,7 +11,7 @@ from headrace_storage.catalog.database import Database
 from headrace_storage.catalog.experiments import ExperimentQuery, Experiments
 from headrace_storage.catalog.pages import page_key, page_token
 from headrace_storage.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
-from headrace_storage.model import CreateRun, Run
+from headrace_storage.model import CreateRun, Experiment, Run
 
 
 @pytest.fixture
@@ -216,27 +217,32 @@ async def test_forged_tokens(experiments: Experiments, order_by: list[str], plac
 
 
 async def test_ids_from_elsewhere_and_the_next_ones_never_meet(database_url: str) -> None:
-    """With connections of their own: an id is read, and put ahead, while others take the next."""
     databases = [await Database.connect(database_url, max_connections=1) for _ in range(4)]
     catalogs = [Experiments(database) for database in databases]
 
-    async def make(number: int) -> str:
-        catalog, wanted = catalogs[number % 4], str(5 * number) if number % 3 else ""
-        made = await catalog.create(
-            f"e{number}", "", {}, experiment_id=wanted, creation_time=7 * bool(wanted)
-        )
-        assert (made.experiment_id == wanted, made.creation_time == 7) == (
-            (True, True) if wanted else (False, False)
-        )
-        return made.experiment_id
+    def make(number: int) -> Awaitable[Experiment]:
+        wanted = str(5 * number) if number % 3 else ""
+        return catalogs[number % 4].create(f"e{number}", "", {}, experiment_id=wanted)
 
-    found = await asyncio.gather(*(make(number) for number in range(1, 61)), return_exceptions=True)
-    taken = [
-        each for each in found if isinstance(each, AlreadyExistsError)
-    ]  # the next one had come there before
-    ids = [each for each in found if isinstance(each, str)]
-    assert len(ids) == len(set(ids))
-    assert len(ids) + len(taken) == 60
-    assert int((await catalogs[0].create("last", "", {})).experiment_id) > max(map(int, ids))
+    found = await asyncio.gather(*map(make, range(1, 61)), return_exceptions=True)
+    ids = [int(each.experiment_id) for each in found if isinstance(each, Experiment)]
+    taken = [each for each in found if isinstance(each, AlreadyExistsError)]  # by one of the next
+    assert len(set(ids)) == len(ids) == 60 - len(taken)
+    assert int((await catalogs[0].create("last", "", {})).experiment_id) > max(ids)
     for database in databases:
         await database.close()
+
+
+async def test_ids_and_times_from_elsewhere_are_kept(experiments: Experiments) -> None:
+    kept = await experiments.create("moved", "", {}, experiment_id="7", creation_time=1000)
+    assert (kept.experiment_id, kept.creation_time) == ("7", 1000)
+    assert (await experiments.create("next", "", {})).experiment_id == "8", "no id comes twice"
+    random = "658854400830510080"  # as MLflow's folders have them
+    assert (await experiments.create("random", "", {}, experiment_id=random)).experiment_id == random
+    assert (await experiments.create("after", "", {})).experiment_id == "9"
+    for name, taken in (("other", "7"), ("moved", "70"), ("other", "0")):
+        with pytest.raises((AlreadyExistsError, InvalidArgumentError)):
+            await experiments.create(name, "", {}, experiment_id=taken)
+    for wrong in ("x", "-1", "007", "1" * 19):
+        with pytest.raises(InvalidArgumentError):
+            await experiments.create("wrong", "", {}, experiment_id=wrong)

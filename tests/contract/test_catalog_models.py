@@ -279,3 +279,29 @@ async def test_searches_of_the_registry(daemon: Daemon) -> None:
     assert ([model.name for model in rest], end) == (["c"], "")
     versions, _ = await search.versions(RegistryQuery("tags.n = '2' AND name != 'b'", ["name DESC"]))
     assert [(version.name, version.version) for version in versions] == [("c", 2), ("a", 2)]
+
+
+async def test_numbers_and_times_from_elsewhere_are_kept(daemon: Daemon) -> None:
+    registry = Registry(daemon.database)
+    assert (await registry.create("forest", "", {}, 1000)).creation_time == 1000
+    moved = NewVersion("forest", "s3://a", number=3, creation_time=2000)
+    made = await registry.create_version(moved)
+    assert (made.version, made.creation_time) == (3, 2000)
+    for taken in (1, 3):
+        with pytest.raises(AlreadyExistsError):
+            await registry.create_version(moved._replace(number=taken))
+    with pytest.raises(NotFoundError):
+        await registry.create_version(moved._replace(name="none"))
+    assert (await registry.create_version(NewVersion("forest", "s3://a"))).version == 4
+    model = await LoggedModels(daemon.database).create(NewModel("0", "net", creation_time=3000))
+    assert model.creation_time == 3000
+
+
+async def test_mlflows_clients_mean_models_without_their_tag_of_prompts(daemon: Daemon) -> None:
+    registry = Registry(daemon.database)
+    await registry.create("forest", "", {})
+    await registry.create("words", "", {"mlflow.prompt.is_prompt": "true"})
+    search = RegistrySearch(daemon.database)
+    for sign, name in (("!=", "forest"), ("=", "words")):
+        found, _ = await search.models(RegistryQuery(f"tags.`mlflow.prompt.is_prompt` {sign} 'true'"))
+        assert [model.name for model in found] == [name]
