@@ -90,6 +90,28 @@ def settle(within: float = SETTLED_WITHIN) -> None:
             return
 
 
+def rest(pid: int, within: float = SETTLED_WITHIN) -> None:
+    """Waits, at most ``within`` seconds, until a process and all below it do next to nothing."""
+    deadline = time.monotonic() + within
+    while pid and time.monotonic() < deadline:
+        before, began = _worked(pid), time.monotonic()
+        time.sleep(LOOK_EVERY)
+        if _worked(pid) - before <= (1 - IDLE) * (time.monotonic() - began):
+            return
+
+
+def _worked(pid: int) -> float:
+    """Seconds of processor time of a process and all below it."""
+    total, waiting, children = 0, [pid], _children()
+    while waiting:
+        process = waiting.pop()
+        waiting += children.get(process, ())
+        with suppress(OSError):  # it ended meanwhile
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def _ticks() -> tuple[int, int]:
     """How long the cores were idle, and how long they were there; zeros where nobody says."""
     try:

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
+Figure = Mapping[str, float]
+"""Its median, least and most."""
 
 POINT = re.compile(r"(?P<curve>.+)_at_(?P<place>\d+)")
 """The name of a figure that is a point of a curve."""
 
 
+IDENTITY = ("benchmark", "system", "workload", "server", "question", "target")
+
+
 def identity(result: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes a result another measurement than the next: the workload, and for peers the system."""
-    return tuple(
-        str(result[name]) for name in ("benchmark", "system", "workload", "server") if name in result
-    )
+    return tuple(str(result[name]) for name in IDENTITY if name in result)
 
 
 def write(path: Path, machine: Mapping[str, Any], results: Iterable[Result], *, update: bool = False) -> None:

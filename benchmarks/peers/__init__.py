@@ -24,6 +24,9 @@ class Peer(NamedTuple):
     """What has happened to a point when the call returns, as far as its code and documents say."""
 
 
+MLFLOW = ("mlflow==3.17.2", "psycopg2-binary==2.9.13", "--editable", ".[mlflow]")
+"""With our plugin, for ``python -m benchmarks.mlflow_clients``."""
+
 PEERS = {
     "trackio": Peer(("trackio==0.43.0",), "trackio_"),
     "tensorboardx": Peer(("tensorboardX==2.6.5",), "tensorboardx_"),
@@ -31,10 +34,6 @@ PEERS = {
     "aim": Peer(("aim==3.29.1", "setuptools<81"), "aim_", durable="page cache"),
     "wandb": Peer(("wandb==0.31.0",), "wandb_"),
     "neptune": Peer(("neptune-scale==0.30.0",), "neptune_", durable="yes, local SQLite"),
-    "mlflow-async": Peer(
-        ("mlflow==3.17.0", "psycopg2-binary==2.9.13"), "mlflow_", "async", sends=True, calls=1_000
-    ),
-    "mlflow-sync": Peer(
-        ("mlflow==3.17.0", "psycopg2-binary==2.9.13"), "mlflow_", "sync", sends=True, durable="yes"
-    ),
+    "mlflow-async": Peer(MLFLOW, "mlflow_", "async", sends=True, calls=1_000),
+    "mlflow-sync": Peer(MLFLOW, "mlflow_", "sync", sends=True, durable="yes"),
 }

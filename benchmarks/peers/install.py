@@ -5,7 +5,7 @@ import sys
 import venv
 
 from benchmarks.peers import PEERS
-from benchmarks.peers.compare import ASKED, ENVIRONMENTS, SERVERS
+from benchmarks.peers.compare import ASKED, ENVIRONMENTS, ROOT, SERVERS
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         print(f"installing {name} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.requirements]
-        if subprocess.run(command, check=False).returncode == 0:
+        if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
             ready.write_text(str(peer.requirements))
         else:
             failed.append(name)

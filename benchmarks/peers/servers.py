@@ -17,6 +17,9 @@ from benchmarks import machine
 from headrace_ingest import logs
 from headrace_ingest.postgres import EmbeddedPostgres
 
+UNTOLD = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+"""A benchmark reports to nobody."""
+
 READY_WITHIN = 300.0
 """Seconds: MLflow begins with its migrations."""
 
@@ -42,11 +45,18 @@ def mlflow_server(python: Path, folder: Path) -> Iterator[Server]:
         command += ["--backend-store-uri", database.replace("postgresql://", "postgresql+psycopg2://")]
         command += ["--artifacts-destination", str(folder / "artifacts")]  # all else as it is shipped
         with (folder / "mlflow.log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+            server = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env=os.environ | UNTOLD,
+                start_new_session=True,
+            )
         stack.callback(end_group, server)
         address = f"http://127.0.0.1:{port}"
         wait_for(f"{address}/health", server, folder / "mlflow.log")
-        machine.settle(WARM_WITHIN)  # it answers while its other workers still start
+        machine.rest(server.pid, WARM_WITHIN)  # it answers while its other workers still start
         yield Server(address, server.pid)
 
 
