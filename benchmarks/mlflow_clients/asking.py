@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from benchmarks import machine
 from benchmarks.daemon import daemon, daemon_pid
 from benchmarks.mlflow_clients import PROCESSES, TARGETS, asked, raw
+from benchmarks.peers.compare import ROOT
 from benchmarks.peers.servers import UNTOLD, free_port, mlflow_server
 from benchmarks.results import Result, progress, summary
 
@@ -20,6 +21,14 @@ Answers = dict[str, dict[str, float]]
 OURS = {"rest", "plugin"}
 RAW = "requests"
 SEVERAL = "log-batch-processes"
+
+RUN = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from benchmarks.mlflow_clients.client import main
+sys.path.pop(0)  # MLflow looks for pyspark along the path in every fluent call: as long as a user's
+main()
+"""
 
 
 class Place(NamedTuple):
@@ -113,13 +122,7 @@ class Clients(NamedTuple):
 
     def answer(self, questions: Sequence[str], count: int) -> list[Any]:
         """What so many say that begin at the same moment, when all have loaded MLflow."""
-        command = [
-            str(self.python),
-            "-I",
-            str(Path(__file__).with_name("client.py")),
-            self.target,
-            *questions,
-        ]
+        command = [str(self.python), "-I", "-c", RUN, str(ROOT), self.target, *questions]
         command += ["--prepared", json.dumps(self.place.prepared)]
         environment = os.environ | UNTOLD | {"MLFLOW_TRACKING_URI": self.place.uri}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

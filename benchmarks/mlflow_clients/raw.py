@@ -26,8 +26,8 @@ def answer(port: int, requests: int) -> dict[str, float]:
             began = perf_counter()
             list(pool.map(Connection.send, connections, sent))
             took = perf_counter() - began
-        for connection, run in zip(connections, runs, strict=True):
-            assert len(connection.history(run, "m0")) == requests * POINTS // KEYS
+        for run in runs:  # MLflow's server hangs up after some seconds
+            assert len(Connection(port).history(run, "m0")) == requests * POINTS // KEYS
         figures[f"points_at_{count}_per_s"] = count * requests * POINTS / took
         figures[f"request_at_{count}_ms"] = took / requests * 1e3
     return figures
