@@ -47,8 +47,8 @@ class Target(NamedTuple):
 
 
 TARGETS: Final = {
-    "mlflow": Target(calls=1000, batches=20, requests=20),
-    "rest": Target(calls=1000, batches=60, requests=200),
+    "mlflow": Target(calls=500, batches=20, requests=10),
+    "rest": Target(calls=1000, batches=50, requests=100),
     "plugin": Target(calls=20_000, batches=100),
     "nothing": Target(calls=20_000, batches=100, keeps=False),
     "nothing-queued": Target(calls=2000, batches=100, keeps=False),

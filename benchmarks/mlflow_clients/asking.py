@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -52,7 +53,9 @@ def compare(
                 progress(f"round {number + 1} of {rounds}: {target}")
                 for place in found.values():
                     machine.rest(place.pid)
+                began = time.monotonic()
                 answers, versions = ask(python, found[target], target, questions, folder)
+                progress(f"{target} took {time.monotonic() - began:.1f} s")
                 for question, answer in answers.items():
                     known.setdefault((question, target), []).append(answer)
     for question in questions:
