@@ -19,14 +19,14 @@ def answer(port: int, requests: int) -> dict[str, float]:
     """Points per second of log-batch, from one connection that waits for each answer, and from several."""
     figures = {}
     for count in CONNECTIONS:
-        connections = [Connection(port) for _ in range(count)]
-        runs = [connection.run() for connection in connections]
+        runs = [Connection(port).run() for _ in range(count)]
         sent = [list(bodies(run, requests, KEYS, POINTS)) for run in runs]
+        connections = [Connection(port) for _ in runs]  # MLflow's server hangs up after idle seconds
         with ThreadPoolExecutor(count) as pool:
             began = perf_counter()
             list(pool.map(Connection.send, connections, sent))
             took = perf_counter() - began
-        for run in runs:  # MLflow's server hangs up after some seconds
+        for run in runs:
             assert len(Connection(port).history(run, "m0")) == requests * POINTS // KEYS
         figures[f"points_at_{count}_per_s"] = count * requests * POINTS / took
         figures[f"request_at_{count}_ms"] = took / requests * 1e3
