@@ -79,12 +79,18 @@ bench-peers: $(READY) ## Compare with other trackers (PEERS="wandb mlflow-async"
 	@$(PY) -m benchmarks.peers.install $(PEERS) || true
 	@$(PY) -m benchmarks --runs 3 --peers "$(if $(PEERS),$(shell echo $(PEERS) | tr ' ' ','),all)" $(ARGS)
 
+.PHONY: bench-mlflow
+bench-mlflow: $(READY) ## MLflow's client on its server and on ours, by REST and plugin (ARGS="log-metric --rounds 5")
+	@$(PY) -m benchmarks.peers.install mlflow-sync
+	@$(PY) -m benchmarks.mlflow_clients $(ARGS)
+
 RESULTS := docs/benchmarks/results
 
 .PHONY: bench-page
 bench-page: $(READY) ## Measure all of docs/benchmarks anew (ARGS="series scalar": only these)
 	@$(PY) -m benchmarks --runs 5 --store --update --json $(RESULTS)/ours.json $(ARGS)
 	@$(if $(ARGS),,$(MAKE) bench-peers ARGS="--update --json $(RESULTS)/peers.json")
+	@$(if $(ARGS),,$(MAKE) bench-mlflow ARGS="--update --json $(RESULTS)/mlflow.json")
 	@$(MAKE) bench-plots
 
 .PHONY: bench-plots

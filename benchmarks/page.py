@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.markdown import span, table
+from benchmarks.mlflow_clients import report
 from benchmarks.results import POINT, Result, curves, number
 
 NAMES = {"headrace": "**Headrace**"}
@@ -19,6 +21,7 @@ PICTURES = {
     "growth.svg": "figures while something else grows",
     "call.svg": "microseconds per call, by tracker",
     "throughput.svg": "points per second, by tracker",
+    "mlflow-clients.svg": "how many times MLflow's server ours is, asked by MLflow's client",
     "servers.svg": "milliseconds of the same questions to both servers",
 }
 
@@ -35,6 +38,7 @@ def fill(
         "W1": _peers(results, "W1"),
         "W100": _peers(results, "W100"),
         "servers": _servers(results),
+        "mlflow-clients": report.rows(results),
         **{path.name: f"![{PICTURES[path.name]}]({path.name})" for path in drawn if path.name in PICTURES},
     }
     for name, block in blocks.items():
@@ -45,26 +49,15 @@ def fill(
     page.write_text(text)
 
 
-def _span(figure: Mapping[str, float]) -> str:
-    return f"{number(figure['min'])} to {number(figure['max'])}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    if not lines:
-        return ""
-    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines])
-
-
 def _ours(results: Sequence[Result]) -> str:
-    return _table(
+    return table(
         ["workload", "figure", "median", "least to most", "runs", "commit"],
         [
             [
                 one["benchmark"],
                 f"`{name}`",
                 number(figure["median"]),
-                _span(figure),
+                span(figure),
                 str(len(one["runs"])),
                 one["commit"],
             ]
@@ -87,7 +80,7 @@ def _curves(results: Sequence[Result]) -> str:
             )
             share = f"{min(medians) / max(medians):.2f}" if max(medians) else ""
             rows.append([one["benchmark"], f"`{curve}`", shown, share, one["commit"]])
-    return _table(["workload", "curve", "medians", "least / most", "commit"], rows)
+    return table(["workload", "curve", "medians", "least / most", "commit"], rows)
 
 
 def _peers(results: Sequence[Result], workload: str) -> str:
@@ -95,7 +88,7 @@ def _peers(results: Sequence[Result], workload: str) -> str:
         (one for one in results if one.get("workload") == workload),
         key=lambda one: -one["flushed_per_s"]["median"],
     )
-    return _table(
+    return table(
         [
             "system",
             "µs a call, p50",
@@ -111,7 +104,7 @@ def _peers(results: Sequence[Result], workload: str) -> str:
                 number(one["p50_us"]["median"]),
                 number(one["p99_us"]["median"]),
                 number(one["flushed_per_s"]["median"]),
-                _span(one["flushed_per_s"]),
+                span(one["flushed_per_s"]),
                 f"{number(one['ours_to_theirs'])} x",
                 one["durable_on_return"],
             ]
@@ -123,13 +116,13 @@ def _peers(results: Sequence[Result], workload: str) -> str:
 def _servers(results: Sequence[Result]) -> str:
     servers = {one["server"]: one["figures"] for one in results if "server" in one}
     figures = dict.fromkeys(name for found in servers.values() for name in found)
-    return _table(
+    return table(
         ["", *(NAMES.get(server, server) for server in servers)],
         [
             [
                 f"`{name}`",
                 *(
-                    f"{number(found[name]['median'])} ({_span(found[name])})" if name in found else ""
+                    f"{number(found[name]['median'])} ({span(found[name])})" if name in found else ""
                     for found in servers.values()
                 ),
             ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mlflow_clients import report as mlflow_clients
 from benchmarks.results import Result, curves, number
 
 OURS = "headrace"
@@ -44,6 +45,7 @@ def draw(results: Sequence[Result], folder: Path) -> list[Path]:
         "throughput": _throughput([one for one in results if "system" in one]),
         "reference": _reference({one["benchmark"]: one["figures"] for one in results if "benchmark" in one}),
         "growth": _growth({one["benchmark"]: one["figures"] for one in results if "benchmark" in one}),
+        "mlflow-clients": mlflow_clients.draw(results),
         "servers": _servers([one for one in results if "server" in one]),
     }
     files = []

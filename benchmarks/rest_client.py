@@ -21,11 +21,19 @@ class Connection:
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path: str, body: bytes) -> Any:
-        """The answer to a POST, which must be good."""
-        return self._answer("POST", path, body)
+        """What is answered to a POST."""
+        return json.loads(self.tell(path, body))
 
     def get(self, path: str, **fields: str) -> Any:
-        """The answer to a GET, which must be good."""
+        """What is answered to a GET."""
+        return json.loads(self.ask(path, **fields))
+
+    def tell(self, path: str, body: bytes) -> bytes:
+        """The same, as it came; it must be good."""
+        return self._answer("POST", path, body)
+
+    def ask(self, path: str, **fields: str) -> bytes:
+        """The same, as it came; it must be good."""
         return self._answer("GET", f"{path}?{urlencode(fields)}", None)
 
     def run(self, experiment: str = "0") -> str:
@@ -49,13 +57,13 @@ class Connection:
             samples.append(int((perf_counter() - began) * 1e6))
         return samples
 
-    def _answer(self, method: str, path: str, body: bytes | None) -> Any:
+    def _answer(self, method: str, path: str, body: bytes | None) -> bytes:
         headers = {"Content-Type": "application/json"}
         self._connection.request(method, f"/api/2.0/mlflow/{path}", body, headers)
         answer = self._connection.getresponse()
         data = answer.read()
         assert answer.status == 200, data
-        return json.loads(data)
+        return data
 
 
 def bodies(run: str, batches: int, keys: int, points: int) -> Iterator[bytes]:

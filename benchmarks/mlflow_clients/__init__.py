@@ -15,7 +15,7 @@ KEYS: Final = 10
 HISTORY: Final = 100_000
 RUNS: Final = 1000
 
-QUEUED: Final = 1000
+QUEUED: Final = 500
 """Asynchronous calls that wait when a run ends."""
 
 CONNECTIONS: Final = (1, 4)
@@ -26,10 +26,10 @@ QUESTIONS: Final = {
     "log-metric-client": "the same by MlflowClient, which is made once",
     "log-batch": "synchronous log_batch of 1,000 points",
     "log-batch-processes": f"the same from {PROCESSES} processes at once",
-    "requests": "the same requests, encoded before the clock runs: what the server alone takes",
+    "requests": "the same requests and reads without the client, which takes longer than ours to answer",
     "history": "100,000 points of a metric as a list of objects",
     "search": "1,000 runs as objects; half of them by a filter, in order",
-    "end-run": f"end_run, with {QUEUED:,} asynchronous log_metric queued, and with none",
+    "end-run": f"end_run, with {QUEUED} asynchronous log_metric queued, and with none",
 }
 
 

@@ -12,6 +12,7 @@ from benchmarks import machine, results
 from benchmarks.__main__ import end
 from benchmarks.mlflow_clients import QUESTIONS, TARGETS
 from benchmarks.mlflow_clients.asking import compare
+from benchmarks.mlflow_clients.report import times
 from benchmarks.peers.compare import ASKED, python_of
 from benchmarks.results import Result, number
 
@@ -53,12 +54,6 @@ def table(result: Result, done: list[Result]) -> str:
             line += f"   {times(name, figure, theirs['figures'][name]):.3g} x"
         lines.append(line)
     return "\n".join(lines)
-
-
-def times(name: str, ours: results.Figure, theirs: results.Figure) -> float:
-    """How many times better ours is: of a rate more is better, of a time less."""
-    ratio = ours["median"] / theirs["median"]
-    return ratio if name.endswith("_per_s") else 1 / ratio
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

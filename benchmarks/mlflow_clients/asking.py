@@ -98,7 +98,7 @@ def ask(
     answers: Answers = {}
     versions: dict[str, str] = {}
     if RAW in wanted:
-        answers[RAW] = raw.answer(place.port, TARGETS[target].requests)
+        answers[RAW] = raw.answer(place.port, TARGETS[target].requests, place.prepared)
     clients = Clients(python, place, target, folder)
     if alone := [name for name in wanted if name not in {RAW, SEVERAL}]:
         [one] = clients.answer(alone, 1)

@@ -21,7 +21,7 @@ from mlflow.entities import Metric
 
 from benchmarks.mlflow_clients import HISTORY, KEYS, POINTS, PROCESSES, QUEUED, RUNS, TARGETS, Target, nothing
 
-READS = 3
+READS = 1
 ENDS = 5
 
 WARM_UP = 50

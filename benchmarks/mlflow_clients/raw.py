@@ -1,6 +1,7 @@
 """What MLflow's client would send, encoded before the clock runs; and the runs that it reads afterwards."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 from uuid import uuid4
@@ -15,9 +16,9 @@ SERIES: Final = 3
 """Metrics of a run that is searched for."""
 
 
-def answer(port: int, requests: int) -> dict[str, float]:
-    """Points per second of log-batch, from one connection that waits for each answer, and from several."""
-    figures = {}
+def answer(port: int, requests: int, prepared: dict[str, Any]) -> dict[str, float]:
+    """The reads, and points per second of log-batch from connections that wait for each answer."""
+    figures = reads(port, prepared)
     for count in CONNECTIONS:
         runs = [Connection(port).run() for _ in range(count)]
         sent = [list(bodies(run, requests, KEYS, POINTS)) for run in runs]
@@ -33,14 +34,33 @@ def answer(port: int, requests: int) -> dict[str, float]:
     return figures
 
 
+def reads(port: int, prepared: dict[str, Any]) -> dict[str, float]:
+    """Milliseconds until the last byte of an answer is there."""
+    connection = Connection(port)
+    asked = {"experiment_ids": [prepared["experiment"]], "max_results": RUNS}
+    calls = {
+        "history": partial(
+            connection.ask, "metrics/get-history", run_id=prepared["history"], metric_key="m0"
+        ),
+        "search": partial(connection.tell, "runs/search", encoded(asked)),
+    }
+    figures = {}
+    for name, call in calls.items():
+        call()
+        began = perf_counter()
+        call()
+        figures[f"{name}_ms"] = (perf_counter() - began) * 1e3
+    return figures
+
+
 def prepare(port: int, questions: set[str]) -> dict[str, Any]:
     """Logs what ``history`` and ``search`` read: where it is."""
     prepared: dict[str, Any] = {}
     connection = Connection(port)
-    if "history" in questions:
+    if questions & {"history", "requests"}:
         prepared["history"] = connection.run()
         connection.send(list(bodies(prepared["history"], HISTORY // POINTS, 1, POINTS)))
-    if "search" in questions:
+    if questions & {"search", "requests"}:
         body = encoded({"name": uuid4().hex})
         prepared["experiment"] = connection.post("experiments/create", body)["experiment_id"]
         with ThreadPoolExecutor(WRITERS) as pool:

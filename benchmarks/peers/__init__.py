@@ -20,12 +20,13 @@ class Peer(NamedTuple):
     """Whether points go to a server; else they stay in local files."""
     calls: int = 100_000
     """At most so many a run: what is flushed at hundreds of points per second must end some day."""
+    ours: bool = False
+    """Whether its environment also has Headrace, with what makes it a plugin of that tracker."""
     durable: str = "no"
     """What has happened to a point when the call returns, as far as its code and documents say."""
 
 
-MLFLOW = ("mlflow==3.17.2", "psycopg2-binary==2.9.13", "--editable", ".[mlflow]")
-"""With our plugin, for ``python -m benchmarks.mlflow_clients``."""
+MLFLOW = ("mlflow==3.17.2", "psycopg2-binary==2.9.13")
 
 PEERS = {
     "trackio": Peer(("trackio==0.43.0",), "trackio_"),
@@ -34,6 +35,6 @@ PEERS = {
     "aim": Peer(("aim==3.29.1", "setuptools<81"), "aim_", durable="page cache"),
     "wandb": Peer(("wandb==0.31.0",), "wandb_"),
     "neptune": Peer(("neptune-scale==0.30.0",), "neptune_", durable="yes, local SQLite"),
-    "mlflow-async": Peer(MLFLOW, "mlflow_", "async", sends=True, calls=1_000),
-    "mlflow-sync": Peer(MLFLOW, "mlflow_", "sync", sends=True, durable="yes"),
+    "mlflow-async": Peer(MLFLOW, "mlflow_", "async", sends=True, calls=1_000, ours=True),
+    "mlflow-sync": Peer(MLFLOW, "mlflow_", "sync", sends=True, ours=True, durable="yes"),
 }
