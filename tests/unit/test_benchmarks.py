@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import __main__ as main
 from benchmarks import page, plots, reference, results, stored
+from benchmarks.mlflow_clients import report as mlflow_clients
 from headrace_storage.segments.schema import TIME
 
 SPAN = {"median": 2.0, "min": 1.0, "max": 4.0}
@@ -107,6 +108,41 @@ def test_tables_are_filled_in_between_their_marks(tmp_path: Path) -> None:
     ]
     assert rest[4:9] == ["<!-- end W1 -->", "after", "<!-- begin servers -->", "kept", "<!-- end servers -->"]
     assert "(call.svg)" in rest[10]
+
+
+def of_client(target: str, rate: float, milliseconds: float) -> list[dict[str, Any]]:
+    def result(question: str, name: str, median: float) -> dict[str, Any]:
+        figures = {name: {"median": median, "min": 1.0, "max": 2 * median}}
+        return {"question": question, "target": target, "figures": figures, "runs": [{}]}
+
+    return [result("log-metric", "flushed_per_s", rate), result("history", "history_ms", milliseconds)]
+
+
+def test_what_mlflows_client_was_told_is_compared_with_its_own_server(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    measured = [*of_client("mlflow", 100.0, 4000.0), *of_client("plugin", 6000.0, 500.0)]
+    measured += of_client("nothing", 8000.0, 1.0)[:1]
+    head, _, *rows = mlflow_clients.rows(measured).splitlines()
+    assert head.startswith("|  | MLflow's server | **Headrace**, REST | **Headrace**, plugin |")
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [row[0] for row in cells] == ["log-metric `flushed_per_s`", "history `history_ms`"]
+    assert [row[3] for row in cells] == [
+        "6,000 (1 to 12,000) **60 x** 75% of nothing's",
+        "500 (1 to 1,000) **8 x**",
+    ]
+    assert [row[2] for row in cells] == ["", ""]  # was not asked
+    drawn = plots.draw(measured, tmp_path)
+    assert {path.name for path in drawn} == {"mlflow-clients.svg", "mlflow-clients.png"}
+
+
+def test_a_measurement_of_one_target_replaces_only_itself(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    results.write(file, {}, [*of_client("mlflow", 1.0, 1.0), *of_client("rest", 2.0, 2.0)])
+    results.write(file, {}, of_client("rest", 3.0, 3.0), update=True)
+    assert list(results.read([file]).values()) == [
+        *of_client("mlflow", 1.0, 1.0),
+        *of_client("rest", 3.0, 3.0),
+    ]
 
 
 def test_what_was_measured_is_drawn_and_nothing_else(tmp_path: Path) -> None:
