@@ -23,6 +23,7 @@ PROCESSES: Final = 4
 
 QUESTIONS: Final = {
     "log-metric": "asynchronous log_metric in a loop, then flush_async_logging",
+    "log-metric-registry": "the same with MLFLOW_REGISTRY_URI set, so that no call looks for Spark",
     "log-metric-client": "the same by MlflowClient, which is made once",
     "log-batch": "synchronous log_batch of 1,000 points",
     "log-batch-processes": f"the same from {PROCESSES} processes at once",

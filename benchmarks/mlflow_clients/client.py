@@ -6,6 +6,7 @@ stdin ends (so that several begin together), and prints one line of JSON: figure
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -54,6 +55,15 @@ def main() -> None:
 def log_metric(target: Target, _: Any) -> Figures:
     """By the fluent function, on the active run."""
     return queued(target, lambda _run_id: mlflow.log_metric)
+
+
+def log_metric_registry(target: Target, prepared: Any) -> Figures:
+    """The same when the client need not ask Spark for the registry's address."""
+    os.environ["MLFLOW_REGISTRY_URI"] = os.environ["MLFLOW_TRACKING_URI"]
+    try:
+        return log_metric(target, prepared)
+    finally:
+        del os.environ["MLFLOW_REGISTRY_URI"]
 
 
 def log_metric_client(target: Target, _: Any) -> Figures:
@@ -209,6 +219,7 @@ def timed(name: str, call: Callable[[], None]) -> Figures:
 
 ANSWERS: dict[str, Callable[[Target, Any], Figures]] = {
     "log-metric": log_metric,
+    "log-metric-registry": log_metric_registry,
     "log-metric-client": log_metric_client,
     "log-batch": log_batch,
     "log-batch-processes": one_of_several,

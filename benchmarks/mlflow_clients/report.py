@@ -21,6 +21,7 @@ GOALS = (20, 50)
 
 DRAWN = {
     ("log-metric", "flushed_per_s"): "log_metric, asynchronous",
+    ("log-metric-registry", "flushed_per_s"): "log_metric, MLFLOW_REGISTRY_URI set",
     ("log-metric-client", "flushed_per_s"): "MlflowClient.log_metric, asynchronous",
     ("log-batch", "points_per_s"): "log_batch of 1,000",
     ("log-batch-processes", "points_per_s"): "log_batch from 4 processes",
