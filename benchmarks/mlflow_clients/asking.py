@@ -19,6 +19,9 @@ from benchmarks.results import Result, progress, summary
 Answers = dict[str, dict[str, float]]
 """Figures by question."""
 
+RESTED_WITHIN = 2.0
+"""Seconds."""
+
 OURS = {"rest", "plugin"}
 RAW = "requests"
 SEVERAL = "log-batch-processes"
@@ -49,10 +52,10 @@ def compare(
     versions: dict[str, str] = {}
     with places(python, folder, set(questions), targets) as found:
         for number in range(rounds):
-            for target in targets:
+            for target in (name for name in targets if any(asked(one, name) for one in questions)):
                 progress(f"round {number + 1} of {rounds}: {target}")
-                for place in found.values():
-                    machine.rest(place.pid)
+                for pid in {place.pid for place in found.values()}:
+                    machine.rest(pid, RESTED_WITHIN)
                 began = time.monotonic()
                 answers, versions = ask(python, found[target], target, questions, folder)
                 progress(f"{target} took {time.monotonic() - began:.1f} s")
