@@ -108,6 +108,7 @@ def draw(results: Sequence[Result]) -> Any:
     panel.set(
         xlabel="times MLflow's server on PostgreSQL, the same client (log scale); the lines are 20 and 50"
     )
-    panel.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside upper right", ncols=len(COLOURS))
     panel.margins(x=0.15)
+    panel.set_xlim(left=min(1.0, panel.get_xlim()[0]))
     return figure
