@@ -42,6 +42,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
         for variable in ("HEADRACE_ENABLE_ASYNC_LOGGING", "HEADRACE_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
             patch.setenv(variable, "")
             patch.delenv(variable)
+        # What a test of another file chose is at another store.
+        patch.setattr("headrace.experiment._chosen", None)
+        patch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
         uris = f"headrace://{daemon.ready()}", f"sqlite:///{folder / 'mlflow.db'}"
         for module, uri in zip((headrace, mlflow), uris, strict=True):
             module.set_tracking_uri(uri)

@@ -1,5 +1,7 @@
 """What differs from MLflow of datasets and models; the numbers are those of docs/mlflow-differences.md."""
 
+import inspect
+import tempfile
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -117,6 +119,20 @@ def model_of_a_version(side: Side) -> bool:
     return bool(side.module.register_model(f"models:/{model}", uuid4().hex).model_id)
 
 
+def loader_module(side: Side) -> bool:
+    return "loader_module" in inspect.signature(side.module.pyfunc.save_model).parameters
+
+
+def forest_as_it_is(side: Side) -> bool:
+    """A random forest, saved and loaded without a word about formats or types."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    forest = ensemble.RandomForestRegressor(3).fit([[1.0], [2.0]], [1.0, 2.0])
+    with tempfile.TemporaryDirectory() as folder:
+        side.module.sklearn.save_model(forest, f"{folder}/m")
+        loaded = side.module.sklearn.load_model(f"{folder}/m")
+    return bool((loaded.predict([[1.0]]) == forest.predict([[1.0]])).all())
+
+
 @pytest.mark.parametrize(
     ("what", "ours", "theirs"),
     [
@@ -133,6 +149,8 @@ def model_of_a_version(side: Side) -> bool:
         pytest.param(finalized_as_pending, None, "PENDING", id="47"),
         pytest.param(version_number, "1", 1, id="48"),
         pytest.param(model_of_a_version, True, False, id="49"),
+        pytest.param(loader_module, False, True, id="55"),
+        pytest.param(forest_as_it_is, True, None, id="56"),
     ],
 )
 def test_a_difference(sides: tuple[Side, Side], what: Callable[[Side], Any], ours: Any, theirs: Any) -> None:
