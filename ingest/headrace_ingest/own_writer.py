@@ -209,12 +209,14 @@ class _Open:
 
     def acknowledge(self, handle: int, committed: int, rejects: Sequence[Reject]) -> None:  # noqa: ARG002
         """Answers those whose operations are committed."""
+        refused: set[int] = set()
         for reject in rejects:
             self._claim = self._claim._replace(known_reject=reject.first)
             for waiting in self._waiting:
                 waiting.hear(reject)
-                if reject.first < waiting.points_end and waiting.points < reject.end:
-                    self._recent.forget(reject.first, reject.end)
+                refused.update(range(max(reject.first, waiting.points), min(reject.end, waiting.points_end)))
+        if refused:
+            self._recent.forget(refused)
         while self._waiting and self._waiting[0].end <= committed:
             waiting = self._waiting.popleft()
             if not waiting.answer.done():

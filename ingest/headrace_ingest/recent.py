@@ -1,6 +1,7 @@
 """Points that were logged a moment ago, so that the same one sent again counts once. No I/O."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -47,8 +48,8 @@ class Recent:
         self._newer.update(zip(map(given.__getitem__, which), range(first, first + len(which)), strict=True))
         return Fresh(cells[which], [sequence for sequence in known if sequence >= 0])
 
-    def forget(self, first: int, end: int) -> None:
+    def forget(self, sequences: AbstractSet[int]) -> None:
         """The points with these sequences were refused: who sends one again hears why."""
         for known in (self._newer, self._older):
-            for cell in [cell for cell, sequence in known.items() if first <= sequence < end]:
+            for cell in [cell for cell, sequence in known.items() if sequence in sequences]:
                 del known[cell]

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from fake_core import FakeCore, Point
+from headrace.errors import RejectedError
 from headrace.integrations.mlflow_plugin import channel as module
 from headrace.integrations.mlflow_plugin.channel import Channel
+from headrace.journal.run_log import RunLog
+from headrace.operation import DROPPED, RunOperation
 
 RUN = "0123456789abcdef" * 2
 BEGIN = 1_700_000_000_000
@@ -174,3 +177,46 @@ def test_a_forked_child_writes_what_its_parent_wrote(channel: Channel, fake: Fak
     channel.after_fork()
     channel.point(RUN, Metric())
     assert len(fake.points()) == 2
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_point_that_came_to_nothing_is_written_again(
+    channel: Channel, fake: FakeCore, together: bool
+) -> None:
+    def log() -> RunOperation:
+        metric = Metric(step=4)
+        operation = channel.batch(RUN, [metric], [], []) if together else channel.point(RUN, metric)
+        assert operation is not None
+        return operation
+
+    assert channel.point(RUN, Metric())  # the key is known from now on
+    refused = log()
+    assert log() is refused, "not known yet: who waits hears the same"
+    fake.commit((0, fake.writers[0].written(), "LATE", "too late"))
+    assert isinstance(refused.exception(), RejectedError)
+    again = log()
+    assert again is not refused
+    fake.commit()
+    assert again.exception() is None
+    assert log() is again
+    assert [point.step for point in fake.points()] == [3, 4, 4]
+
+
+def test_a_point_that_was_dropped_is_written_again(
+    channel: Channel, fake: FakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dropped:
+        name = "dropped"
+
+        def committed(self) -> int:
+            return 0
+
+        def reject(self, *_: int) -> tuple[str, str]:
+            return DROPPED, "no room"
+
+    assert channel.point(RUN, Metric())
+    with monkeypatch.context() as full:
+        full.setattr(RunLog, "log_metric", lambda *_: RunOperation(Dropped(), 0, 0))  # type: ignore[arg-type]
+        assert channel.point(RUN, Metric(step=4))
+    assert channel.point(RUN, Metric(step=4))
+    assert [point.step for point in fake.points()] == [3, 4]

@@ -41,7 +41,7 @@ _KEY = re.compile(r"\w[\w.\- :]*(/\w[\w.\- :]*)*")
 """Some of the names that MLflow takes; it takes others as well."""
 
 _GENERATION: Final = 1 << 17
-"""Points, and series; twice as many points are known at most: about 25 MiB."""
+"""Points, and series; twice as many points are known at most: about 50 MiB."""
 
 _pack = struct.Struct("<qqqd").pack
 
@@ -89,11 +89,11 @@ class Channel:
         ):
             return self.batch(run_id, (metric,), (), ())
         cell = _pack(series, step, timestamp, value)
-        recent = self._recent
-        if cell in recent.newer or cell in recent.older:
-            return self._until_now()
+        known = self._recent.find(cell)
+        if known is not None:
+            return known
         operation = self.core.run_log(run_id).log_metric(key, value, step, timestamp)
-        recent.add((cell,))
+        self._recent.add((cell,), operation)
         return operation
 
     def batch(
@@ -111,13 +111,14 @@ class Channel:
             _pack(self._number(run_id, key), step, timestamp, value): (key, value, timestamp, step)
             for key, value, timestamp, step in rows
         }
-        recent = self._recent
-        fresh = {cell: cells[cell] for cell in cells if cell not in recent.newer and cell not in recent.older}
+        known = {cell: found for cell in cells if (found := self._recent.find(cell))}
+        fresh = {cell: row for cell, row in cells.items() if cell not in known}
         if not fresh and not changes:
-            return self._until_now()
+            earlier = set(known.values())
+            return earlier.pop() if len(earlier) == 1 else self._until_now()
         log = self.core.run_log(run_id)
         operation = log.log_batch(fresh.values(), [change.SerializeToString() for change in changes])
-        recent.add(fresh)
+        self._recent.add(fresh, operation)
         return operation
 
     def _number(self, run_id: str, key: str) -> int:
@@ -143,14 +144,21 @@ class Recent:
     __slots__ = ("newer", "older")
 
     def __init__(self) -> None:
-        self.newer: set[bytes] = set()
-        self.older: set[bytes] = set()
+        self.newer: dict[bytes, RunOperation] = {}
+        self.older: dict[bytes, RunOperation] = {}
 
-    def add(self, cells: Collection[bytes]) -> None:
-        """They were written."""
+    def find(self, cell: bytes) -> RunOperation | None:
+        """What wrote a point; ``None`` if nothing did, or it came to nothing: it was refused, or dropped."""
+        operation = self.newer.get(cell) or self.older.get(cell)
+        if operation is None or (operation.done() and operation.exception()):
+            return None
+        return operation
+
+    def add(self, cells: Collection[bytes], operation: RunOperation) -> None:
+        """They were written by ``operation``."""
         if len(self.newer) >= _GENERATION:
-            self.newer, self.older = set(), self.newer
-        self.newer.update(cells)
+            self.newer, self.older = {}, self.newer
+        self.newer.update(dict.fromkeys(cells, operation))
 
 
 def _is_plain(key: Any, value: Any, timestamp: Any, step: Any) -> bool:
